@@ -1,0 +1,135 @@
+"""Coded concepts: value, scheme, meaning, as DICOM writes them (PS3.3 8.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROJECT_SCHEME = "99BMNODE"
+"""Private coding scheme for what no public scheme names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One coded concept. Raises ValueError where a part is empty or too long for its VR (SH 16, LO 64)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+    def __post_init__(self) -> None:
+        if not (0 < len(self.value) <= 16 and 0 < len(self.scheme) <= 16 and 0 < len(self.meaning) <= 64):
+            raise ValueError(f"not a code: {self.value!r}, {self.scheme!r}, {self.meaning!r}")
+
+
+def project_code(value: str, meaning: str) -> Code:
+    """A concept of the project's own scheme."""
+    return Code(value, PROJECT_SCHEME, meaning)
+
+
+class Unit:
+    """Units of measurement, UCUM (CID 82 and project use)."""
+
+    NO_UNITS = Code("1", "UCUM", "no units")
+    PERCENT = Code("%", "UCUM", "percent")
+    RATIO = Code("{ratio}", "UCUM", "ratio")
+    COUNT = Code("{count}", "UCUM", "count")
+    COUNTS = Code("{counts}", "UCUM", "counts")
+    PIXELS = Code("{pixels}", "UCUM", "pixels")
+    MM = Code("mm", "UCUM", "millimeter")
+    CM2 = Code("cm2", "UCUM", "square centimeter")
+    ML = Code("ml", "UCUM", "milliliter")
+    HU = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+    SUV_BW = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
+    GRAM = Code("g", "UCUM", "gram")
+    ADC = Code("um2/s", "UCUM", "square micrometer per second")
+    BQML = Code("Bq/ml", "UCUM", "Becquerels/milliliter")
+
+
+class Finding:
+    """What is found. A candidate of a plain threshold is a lesion, not a diagnosis."""
+
+    LESION = Code("52988006", "SCT", "Lesion")
+    BONE_METASTASIS = Code("94222008", "SCT", "Bony metastasis")
+    ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+    ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
+    SECONDARY_NEOPLASM = Code("14799000", "SCT", "Neoplasm, Secondary")
+    BONE = Code("272673000", "SCT", "Bone")
+
+
+class Concept:
+    """What is measured or evaluated."""
+
+    VOLUME = Code("118565006", "SCT", "Volume")
+    AREA = Code("42798000", "SCT", "Area")
+    LONG_AXIS = Code("103339001", "SCT", "Long Axis")
+    LESION_COUNT = Code("246206008", "SCT", "Number of lesions")
+    SUV_BW = Code("126401", "DCM", "SUVbw")
+    METABOLIC_VOLUME = Code("126032", "DCM", "Metabolic Volume")
+    TOTAL_LESION_GLYCOLYSIS = Code("126033", "DCM", "Total Lesion Glycolysis")
+    ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
+    ADC = Code("113041", "DCM", "Apparent Diffusion Coefficient")
+    PROJECTION_ACTIVITY = Code("110820", "DCM", "Nuclear Medicine Projection Activity")
+    TOMOGRAM_ACTIVITY = Code("110821", "DCM", "Nuclear Medicine Tomographic Activity")
+    UPTAKE_RATIO = project_code("UPTAKE-RATIO", "Uptake relative to normal skeleton")
+    BONE_EVALUATED = project_code("BONE-EVALUATED", "Evaluated bone volume")
+    LESION_FRACTION = project_code("LESION-FRAC", "Share of evaluated bone in lesions")
+    LYTIC_FRACTION = project_code("LYTIC-FRAC", "Share of lesion below the lytic limit")
+    SCLEROTIC_FRACTION = project_code("SCLEROTIC-FRAC", "Share of lesion above the sclerotic limit")
+    LESION_TYPE = project_code("LESION-TYPE", "Type of bone lesion")
+    LOCALISATION = project_code("LOCALISATION", "Localisation to bone")
+
+
+class Derivation:
+    """How a measurement was drawn from its region (CID 7464)."""
+
+    MAXIMUM = Code("56851009", "SCT", "Maximum")
+    MINIMUM = Code("255605001", "SCT", "Minimum")
+    MEAN = Code("373098007", "SCT", "Mean")
+    MEDIAN = Code("373099004", "SCT", "Median")
+    STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
+    TOTAL = Code("255619001", "SCT", "Total")
+    PEAK_IN_ROI = Code("126031", "DCM", "Peak Value Within ROI")
+
+
+class LesionType:
+    """Values of `Concept.LESION_TYPE`."""
+
+    LYTIC = project_code("LYTIC", "Osteolytic")
+    SCLEROTIC = project_code("SCLEROTIC", "Osteosclerotic")
+    MIXED = project_code("MIXED", "Mixed osteolytic and osteosclerotic")
+    INDETERMINATE = project_code("INDETERMINATE", "Indeterminate")
+
+
+class Localisation:
+    """Values of `Concept.LOCALISATION`: how far a lesion is known to lie in bone."""
+
+    IN_BONE = project_code("IN-BONE", "Within the segmented bone")
+    NOT_LOCALISED = project_code("NOT-LOCALISED", "Not localised: no bone mask for this study")
+
+
+class Site:
+    """Finding sites and lateralities (CID 8134, CID 244) that need no skeleton model."""
+
+    ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
+    SKELETON = Code("272673000", "SCT", "Bone")
+    SPINE = Code("421060004", "SCT", "Vertebral column")
+    THORAX = Code("272710004", "SCT", "Bone of thorax")
+    PELVIS = Code("118645006", "SCT", "Bony pelvis")
+    SKULL = Code("89546000", "SCT", "Skull")
+    UPPER_LIMB = Code("371195002", "SCT", "Bone of upper limb")
+    LOWER_LIMB = Code("72001000", "SCT", "Bone of lower limb")
+
+
+class Laterality:
+    """CID 244."""
+
+    LEFT = Code("7771000", "SCT", "Left")
+    RIGHT = Code("24028007", "SCT", "Right")
+    BILATERAL = Code("51440002", "SCT", "Right and left")
+
+
+class View:
+    """Projections (CID 26)."""
+
+    ANTERIOR = Code("399321004", "SCT", "Anterior projection")
+    POSTERIOR = Code("399001007", "SCT", "Posterior projection")

@@ -1,0 +1,172 @@
+"""What a pipeline found, before it becomes DICOM: the contract between image science and the node."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bmnode.domain.codes import Code
+from bmnode.domain.geometry import CroppedMask, ImagePolygon, VolumeGeometry
+from bmnode.domain.study import Branch, Refusal
+
+
+class Outcome(StrEnum):
+    """Whether the study could be assessed."""
+
+    ASSESSED = "assessed"
+    NOT_ASSESSABLE = "not_assessable"
+
+
+class Verdict(StrEnum):
+    """What a quality check said."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    NOT_EVALUABLE = "not_evaluable"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """One number with its unit, method and version. A value that is not known is no measurement.
+
+    `concept` modified by `derivation` says what (e.g. SUVbw, maximum); `method` names the
+    published or project rule, with its version, e.g. `PET_SUV_QIBA_V1`.
+    """
+
+    concept: Code
+    value: float
+    unit: Code
+    method: str
+    derivation: Code | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(f"{self.concept.meaning}: a measurement is finite; what is not evaluable is left out")
+        if not 0 < len(self.method) <= 64:
+            raise ValueError(f"{self.concept.meaning}: a measurement names its method in 64 characters")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """One coded answer, e.g. type of lesion: sclerotic."""
+
+    concept: Code
+    value: Code
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityCheck:
+    """One check of the input with its value and limit, as the reader will see it."""
+
+    name: str
+    verdict: Verdict
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Algorithm:
+    """TID 4019: who computed."""
+
+    name: str
+    version: str
+    family: Code
+    parameters: tuple[str, ...] = ()
+    """`key=value`, the thresholds that were in force."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segment:
+    """One segment of a segmentation, numbered from 1 in the order of its tuple."""
+
+    label: str
+    category: Code
+    type: Code
+    mask: CroppedMask
+    site: Code | None = None
+    laterality: Code | None = None
+    tracking_id: str | None = None
+    tracking_uid: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segmentation:
+    """Segments on the grid of one source series. Segments may overlap."""
+
+    source_series_uid: str
+    source_instance_uids: tuple[str, ...]
+    """The SOP Instance UID of every slice, in the order of the grid's first axis; one UID
+    alone for a multi-frame source."""
+    geometry: VolumeGeometry
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        for segment in self.segments:
+            if segment.mask.grid_shape != self.geometry.shape:
+                raise ValueError(f"segment {segment.label!r} is on another grid than its segmentation")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentReference:
+    """Where a finding is drawn: segmentation (index into the result set) and segment number (from 1)."""
+
+    segmentation_index: int
+    segment_number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FindingResult:
+    """One finding: where it is and what was measured on it."""
+
+    tracking_id: str
+    tracking_uid: str
+    finding_type: Code
+    site: Code | None = None
+    laterality: Code | None = None
+    segment: SegmentReference | None = None
+    polygons: tuple[ImagePolygon, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ResultSet:
+    """Everything a pipeline says of one study.
+
+    Raises ValueError where it contradicts itself: a refusal with findings, a finding whose
+    segment does not exist, two findings under one Tracking UID.
+    """
+
+    study_uid: str
+    outcome: Outcome
+    branch: Branch | None
+    input_series_uids: tuple[str, ...]
+    refusal: Refusal | None = None
+    findings: tuple[FindingResult, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    """Of the whole study."""
+    segmentations: tuple[Segmentation, ...] = ()
+    quality: tuple[QualityCheck, ...] = ()
+    algorithms: tuple[Algorithm, ...] = ()
+    limitations: tuple[str, ...] = ()
+    """Sentences that the reader must know: what was not evaluated, and why."""
+    synthetic: bool = False
+    """Whether any input was simulated; then every output says so."""
+
+    def __post_init__(self) -> None:
+        if (self.outcome is Outcome.NOT_ASSESSABLE) != (self.refusal is not None):
+            raise ValueError("a study is not assessable if and only if there is a refusal")
+        if self.refusal is not None and (self.findings or self.measurements or self.segmentations):
+            raise ValueError("a study that is not assessable has no findings, measurements or segmentations")
+        seen = [finding.tracking_uid for finding in self.findings]
+        if len(seen) != len(set(seen)):
+            raise ValueError("two findings share a Tracking UID")
+        for finding in self.findings:
+            reference = finding.segment
+            if reference is None:
+                continue
+            if not 0 <= reference.segmentation_index < len(self.segmentations):
+                raise ValueError(f"{finding.tracking_id} names a segmentation that does not exist")
+            if not 1 <= reference.segment_number <= len(self.segmentations[reference.segmentation_index].segments):
+                raise ValueError(f"{finding.tracking_id} names a segment that does not exist")

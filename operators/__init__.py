@@ -1,0 +1,1 @@
+"""Image science: kernels, readers, the operator graph."""

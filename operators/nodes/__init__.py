@@ -1,0 +1,1 @@
+"""One thin Operator a file."""

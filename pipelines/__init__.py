@@ -1,0 +1,1 @@
+"""Compositions: the one MONAI Deploy application and its branches."""

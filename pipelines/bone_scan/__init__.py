@@ -1,0 +1,1 @@
+"""The bone_scan branch."""
