@@ -65,6 +65,7 @@ JOB_TRANSITIONS: Mapping[tuple[JobState, JobEvent], JobState] = {
     (JobState.RUNNING, JobEvent.FAILED): JobState.FAILED,
     (JobState.RUNNING, JobEvent.CANCELLED): JobState.CANCELLED,
     (JobState.QUEUED, JobEvent.FAILED): JobState.FAILED,
+    (JobState.SUCCEEDED, JobEvent.RETRIED): JobState.QUEUED,
     (JobState.FAILED, JobEvent.RETRIED): JobState.QUEUED,
     (JobState.CANCELLED, JobEvent.RETRIED): JobState.QUEUED,
 }
@@ -91,6 +92,7 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState
     (DeliveryState.PENDING, DeliveryEvent.ACCEPTED): DeliveryState.DELIVERED,
     (DeliveryState.PENDING, DeliveryEvent.DEFERRED): DeliveryState.PENDING,
     (DeliveryState.PENDING, DeliveryEvent.GIVEN_UP): DeliveryState.DEAD,
+    (DeliveryState.DELIVERED, DeliveryEvent.RETRIED): DeliveryState.PENDING,
     (DeliveryState.DEAD, DeliveryEvent.RETRIED): DeliveryState.PENDING,
 }
 

@@ -1,0 +1,87 @@
+"""The audit trail: written in the transaction of the change it tells of, each line chained to the one before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bmnode.domain.ids import digest
+from bmnode.domain.records import AuditEntry
+from bmnode.storage.tables import audit
+
+GENESIS = "0" * 64
+"""What the first line is chained to."""
+
+
+def chain_hash(
+    previous_hash: str, *, sequence: int, at: datetime, event: str, outcome: str, rest: tuple[str, str, str]
+) -> str:
+    """SHA-256 over the line and the hash before it; `rest` is (actor, subject, detail)."""
+    return digest((previous_hash, str(sequence), at.isoformat(), event, outcome, *rest))
+
+
+class AuditTrail:
+    """The audit table on one connection that writes."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def record(
+        self,
+        event: str,
+        *,
+        at: datetime,
+        actor: str,
+        subject: str,
+        outcome: str = "success",
+        detail: Mapping[str, object] | None = None,
+    ) -> AuditEntry:
+        """Append a line. `subject` is a UID, job or peer, `detail` free of patient identity."""
+        query = sa.select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
+        last = self._connection.execute(query).first()
+        sequence, previous_hash = (1, GENESIS) if last is None else (last.sequence + 1, last.hash)
+        text = json.dumps(detail or {}, sort_keys=True)
+        line_hash = chain_hash(
+            previous_hash, sequence=sequence, at=at, event=event, outcome=outcome, rest=(actor, subject, text)
+        )
+        entry = AuditEntry(
+            sequence=sequence,
+            at=at,
+            event=event,
+            outcome=outcome,
+            actor=actor,
+            subject=subject,
+            detail=text,
+            previous_hash=previous_hash,
+            hash=line_hash,
+        )
+        row = {column.name: getattr(entry, column.name) for column in audit.columns}
+        self._connection.execute(audit.insert().values(row))
+        return entry
+
+    def entries(self, *, subject: str | None = None) -> Sequence[AuditEntry]:
+        """Lines in order, of one subject or all."""
+        query = sa.select(audit).order_by(audit.c.sequence)
+        if subject is not None:
+            query = query.where(audit.c.subject == subject)
+        return [AuditEntry(**row) for row in self._connection.execute(query).mappings()]
+
+    def first_broken(self) -> int | None:
+        """The sequence number of the first line that was changed, removed or moved; None where the chain holds."""
+        previous_hash = GENESIS
+        for expected, entry in enumerate(self.entries(), start=1):
+            told = chain_hash(
+                previous_hash,
+                sequence=expected,
+                at=entry.at,
+                event=entry.event,
+                outcome=entry.outcome,
+                rest=(entry.actor, entry.subject, entry.detail),
+            )
+            if entry.sequence != expected or told != entry.hash:
+                return expected
+            previous_hash = entry.hash
+        return None

@@ -1,0 +1,89 @@
+"""The database connection: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import SQLAlchemyError
+
+from bmnode.errors import StorageError
+
+BUSY_TIMEOUT_MS = 30_000
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_WRITES = "bmnode_writes"
+
+
+class Database:
+    """One engine, two kinds of transaction.
+
+    Args:
+        url: SQLAlchemy URL. SQLite runs in WAL with synchronous=FULL: a commit is on the
+            disk when it returns, which the C-STORE status relies on.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if self._engine.dialect.name == "sqlite":
+            _prepare_sqlite(self._engine)
+
+    def migrate(self) -> None:
+        """Bring the schema to this version's. Raises StorageError where the database cannot be reached."""
+        config = AlembicConfig()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        try:
+            with self.write() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except SQLAlchemyError as error:
+            raise StorageError(
+                f"the database cannot be migrated: {type(error).__name__}; check [database] url"
+            ) from error
+
+    def schema_version(self) -> str | None:
+        """The migration that the database is at; None before the first."""
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that writes. It takes the write lock at once: it cannot fail half-way for want of it."""
+        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self._engine.dispose()
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _configure(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = dbapi_connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,56 @@
+"""Instances that were acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bmnode.domain.records import StoredInstance
+from bmnode.errors import NotFoundError
+from bmnode.storage.tables import instances, revision_instances
+
+
+class Instances:
+    """The instances table on one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, instance: StoredInstance) -> None:
+        """Record an instance. Its study's row must exist; a second row for a SOP Instance UID is an IntegrityError."""
+        row = {column.name: getattr(instance, column.name) for column in instances.columns}
+        self._connection.execute(instances.insert().values(row))
+
+    def find(self, sop_instance_uid: str) -> StoredInstance | None:
+        """The instance, or None."""
+        query = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else StoredInstance(**row)
+
+    def get(self, sop_instance_uid: str) -> StoredInstance:
+        """The instance. Raises NotFoundError."""
+        found = self.find(sop_instance_uid)
+        if found is None:
+            raise NotFoundError(f"no instance {sop_instance_uid} was received")
+        return found
+
+    def of_study(self, study_uid: str) -> Sequence[StoredInstance]:
+        """All instances of a study, by SOP Instance UID."""
+        query = sa.select(instances).where(instances.c.study_uid == study_uid).order_by(instances.c.sop_instance_uid)
+        return [StoredInstance(**row) for row in self._connection.execute(query).mappings()]
+
+    def of_revision(self, study_uid: str, revision: int) -> Sequence[StoredInstance]:
+        """The instances that a revision froze, by SOP Instance UID."""
+        query = (
+            sa.select(instances)
+            .join(revision_instances, revision_instances.c.sop_instance_uid == instances.c.sop_instance_uid)
+            .where(revision_instances.c.study_uid == study_uid, revision_instances.c.revision == revision)
+            .order_by(instances.c.sop_instance_uid)
+        )
+        return [StoredInstance(**row) for row in self._connection.execute(query).mappings()]
+
+    def uids(self) -> Sequence[tuple[str, str]]:
+        """(study, SOP instance) of every instance, for the spool's replay."""
+        rows = self._connection.execute(sa.select(instances.c.study_uid, instances.c.sop_instance_uid))
+        return [(row.study_uid, row.sop_instance_uid) for row in rows]

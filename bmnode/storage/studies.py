@@ -1,0 +1,154 @@
+"""Studies and their revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bmnode.domain.ids import digest
+from bmnode.domain.records import RevisionRecord, StudyRecord
+from bmnode.domain.states import STUDY_TRANSITIONS, StudyEvent, StudyState, advance
+from bmnode.errors import NotFoundError
+from bmnode.storage.tables import instances, revision_instances, revisions, studies
+
+
+def _study(row: sa.RowMapping) -> StudyRecord:
+    return StudyRecord(**{**row, "state": StudyState(row["state"])})
+
+
+class Studies:
+    """The studies and revisions tables on one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def find(self, study_uid: str) -> StudyRecord | None:
+        """The study, or None."""
+        query = sa.select(studies).where(studies.c.study_uid == study_uid)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _study(row)
+
+    def get(self, study_uid: str) -> StudyRecord:
+        """The study. Raises NotFoundError."""
+        found = self.find(study_uid)
+        if found is None:
+            raise NotFoundError(f"no study {study_uid} was received; `bmnode study list` shows those that were")
+        return found
+
+    def list(self, *, limit: int = 100) -> Sequence[StudyRecord]:
+        """The latest studies, newest first."""
+        query = sa.select(studies).order_by(studies.c.last_received_at.desc()).limit(limit)
+        return [_study(row) for row in self._connection.execute(query).mappings()]
+
+    def image_arrived(self, study_uid: str, *, source_ae: str, at: datetime, due_at: datetime) -> StudyRecord:
+        """Count one more image: opens the study, or re-opens it, and puts off its judgement to `due_at`."""
+        known = self.find(study_uid)
+        if known is None:
+            self._connection.execute(
+                studies.insert().values(
+                    study_uid=study_uid,
+                    state=StudyState.RECEIVING,
+                    version=1,
+                    instance_count=1,
+                    source_ae=source_ae,
+                    first_received_at=at,
+                    last_received_at=at,
+                    due_at=due_at,
+                )
+            )
+        else:
+            self._update(
+                study_uid,
+                state=advance(STUDY_TRANSITIONS, known.state, StudyEvent.IMAGE_ARRIVED),
+                version=known.version + 1,
+                instance_count=known.instance_count + 1,
+                source_ae=source_ae,
+                last_received_at=at,
+                due_at=due_at,
+            )
+        return self.get(study_uid)
+
+    def due(self, at: datetime) -> Sequence[StudyRecord]:
+        """Studies still receiving whose time has come, longest waiting first."""
+        query = (
+            sa.select(studies)
+            .where(studies.c.state == StudyState.RECEIVING, studies.c.due_at <= at)
+            .order_by(studies.c.due_at)
+        )
+        return [_study(row) for row in self._connection.execute(query).mappings()]
+
+    def postpone(self, study_uid: str, *, due_at: datetime) -> None:
+        """Judge the study later."""
+        self._update(study_uid, due_at=due_at)
+
+    def freeze(self, study_uid: str, *, at: datetime) -> RevisionRecord:
+        """Close the study as its next revision, undecided; the same instances as before give the same revision.
+
+        Raises TransitionError where the study is not receiving.
+        """
+        study = self.get(study_uid)
+        state = advance(STUDY_TRANSITIONS, study.state, StudyEvent.QUIET)
+        rows = self._connection.execute(
+            sa.select(instances.c.sop_instance_uid, instances.c.sha256)
+            .where(instances.c.study_uid == study_uid)
+            .order_by(instances.c.sop_instance_uid)
+        ).all()
+        input_digest = digest(part for row in rows for part in (row.sop_instance_uid, row.sha256))
+        self._update(study_uid, state=state, due_at=None)
+        last = self.find_revision(study_uid, study.revision)
+        if last is not None and last.input_digest == input_digest:
+            return last
+        revision = study.revision + 1
+        self._connection.execute(
+            revisions.insert().values(
+                study_uid=study_uid,
+                revision=revision,
+                input_digest=input_digest,
+                instance_count=len(rows),
+                created_at=at,
+                decision="undecided",
+                explanation="",
+            )
+        )
+        self._connection.execute(
+            revision_instances.insert(),
+            [{"study_uid": study_uid, "revision": revision, "sop_instance_uid": row.sop_instance_uid} for row in rows],
+        )
+        self._update(study_uid, revision=revision)
+        return self.get_revision(study_uid, revision)
+
+    def decide(self, study_uid: str, revision: int, *, branch: str | None, decision: str, explanation: str) -> None:
+        """Write down what selection said of a revision."""
+        self._connection.execute(
+            revisions.update()
+            .where(revisions.c.study_uid == study_uid, revisions.c.revision == revision)
+            .values(branch=branch, decision=decision, explanation=explanation)
+        )
+
+    def reject(self, study_uid: str) -> None:
+        """Take the study out of work by hand."""
+        study = self.get(study_uid)
+        self._update(study_uid, state=advance(STUDY_TRANSITIONS, study.state, StudyEvent.REJECTED), due_at=None)
+
+    def find_revision(self, study_uid: str, revision: int) -> RevisionRecord | None:
+        """The revision, or None."""
+        query = sa.select(revisions).where(revisions.c.study_uid == study_uid, revisions.c.revision == revision)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else RevisionRecord(**row)
+
+    def get_revision(self, study_uid: str, revision: int) -> RevisionRecord:
+        """The revision. Raises NotFoundError."""
+        found = self.find_revision(study_uid, revision)
+        if found is None:
+            raise NotFoundError(f"study {study_uid} has no revision {revision}")
+        return found
+
+    def revisions(self, study_uid: str) -> Sequence[RevisionRecord]:
+        """All revisions, the first first."""
+        query = sa.select(revisions).where(revisions.c.study_uid == study_uid).order_by(revisions.c.revision)
+        return [RevisionRecord(**row) for row in self._connection.execute(query).mappings()]
+
+    def _update(self, study_uid: str, **values: object) -> None:
+        self._connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(**values))

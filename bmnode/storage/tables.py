@@ -1,0 +1,180 @@
+"""The tables. Invariants live here first; code is the second line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from bmnode.domain.states import DeliveryState, JobState, StudyState
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Aware UTC on both sides; SQLite keeps no zone of its own."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database: refuses naive values."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
+        """From the database: always aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, values: type[StudyState] | type[JobState] | type[DeliveryState]) -> sa.CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_UID = sa.String(64)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("study_uid", _UID, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("instance_count", sa.Integer, nullable=False),
+    sa.Column("source_ae", sa.String(16), nullable=False),
+    sa.Column("first_received_at", UtcDateTime, nullable=False),
+    sa.Column("last_received_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, index=True),
+    _one_of("state", StudyState),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("sop_instance_uid", _UID, primary_key=True),
+    sa.Column("sop_class_uid", _UID, nullable=False),
+    sa.Column("transfer_syntax_uid", _UID, nullable=False),
+    sa.Column("study_uid", _UID, sa.ForeignKey("studies.study_uid"), nullable=False, index=True),
+    sa.Column("series_uid", _UID, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("source_ae", sa.String(16), nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("study_uid", _UID, sa.ForeignKey("studies.study_uid"), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("input_digest", sa.String(64), nullable=False),
+    sa.Column("instance_count", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("branch", sa.String(16)),
+    sa.Column("decision", sa.String(32), nullable=False),
+    sa.Column("explanation", sa.Text, nullable=False),
+)
+
+revision_instances = sa.Table(
+    "revision_instances",
+    metadata,
+    sa.Column("study_uid", _UID, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("sop_instance_uid", _UID, sa.ForeignKey("instances.sop_instance_uid"), primary_key=True),
+    sa.ForeignKeyConstraint(["study_uid", "revision"], ["revisions.study_uid", "revisions.revision"]),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("job_id", sa.String(64), primary_key=True),
+    sa.Column("study_uid", _UID, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("pipeline", sa.String(64), nullable=False),
+    sa.Column("pipeline_version", sa.String(64), nullable=False),
+    sa.Column("input_digest", sa.String(64), nullable=False),
+    sa.Column("route", sa.String(64), nullable=False),
+    sa.Column("destinations", sa.JSON, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("progress", sa.Float, nullable=False, server_default="0"),
+    sa.Column("step", sa.String(64), nullable=False, server_default=""),
+    sa.Column("outcome", sa.String(32)),
+    sa.Column("reason", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.UniqueConstraint("study_uid", "pipeline", "pipeline_version", "input_digest", name="uq_jobs_same_work"),
+    sa.ForeignKeyConstraint(["study_uid", "revision"], ["revisions.study_uid", "revisions.revision"]),
+    _one_of("state", JobState),
+)
+
+job_events = sa.Table(
+    "job_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.job_id"), nullable=False, index=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    sa.Column("sop_instance_uid", _UID, primary_key=True),
+    sa.Column("sop_class_uid", _UID, nullable=False),
+    sa.Column("series_uid", _UID, nullable=False),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.job_id"), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("sop_instance_uid", _UID, sa.ForeignKey("results.sop_instance_uid"), primary_key=True),
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.job_id"), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", sa.Text),
+    sa.Column("next_attempt_at", UtcDateTime),
+    sa.Column("delivered_at", UtcDateTime),
+    _one_of("state", DeliveryState),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(128), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+)
