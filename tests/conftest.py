@@ -1,0 +1,49 @@
+"""Fixtures for every kind of test. What is missing on a machine skips with the way to get it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bmnode.testing.orthanc import find_orthanc
+from tests.support import real_data
+from tests.support.tools import find_dcmtk
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The top folder of the repository."""
+    return real_data.ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images; skips where it is absent."""
+    directory = real_data.shared_data_directory()
+    if not directory.is_dir():
+        pytest.skip(f"no real images at {directory}: set {real_data.VARIABLE} to the folder that holds them")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def bone_scan() -> Path:
+    """A real whole-body bone scan, JPEG Lossless."""
+    return real_data.real_bone_scan()
+
+
+@pytest.fixture(scope="session")
+def orthanc_configuration(repository_root: Path) -> Path:
+    """The folder with Orthanc's configuration; skips where Orthanc is not installed."""
+    if find_orthanc() is None:
+        pytest.skip("Orthanc is not installed: `apt-get install orthanc` (Debian, Ubuntu)")
+    return repository_root / "orthanc-config"
+
+
+@pytest.fixture(scope="session")
+def storescu() -> Path:
+    """DCMTK's storescu; skips where it is not installed."""
+    program = find_dcmtk("storescu")
+    if program is None:
+        pytest.skip("DCMTK is not installed: `apt-get install dcmtk` (Debian, Ubuntu)")
+    return program
