@@ -47,6 +47,15 @@ class Reason(StrEnum):
     PROCESSING_FAILED = "processing_failed"
 
 
+class Plane(StrEnum):
+    """How slices lie in the patient (Image Orientation (0020,0037), within 30 degrees)."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+    OBLIQUE = "oblique"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyWindow:
     """One energy window, keV."""
@@ -89,6 +98,13 @@ class SeriesHeader:
     b_values: tuple[float, ...] = ()
     synthetic: bool = False
     """Synthetic Data (0008,001C) is YES."""
+    plane: Plane | None = None
+    """None where the slices state no orientation."""
+    slice_thickness_mm: float | None = None
+    convolution_kernel: str | None = None
+    """CT reconstruction kernel (0018,1210), as written."""
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +115,8 @@ class StudyHeaders:
     series: tuple[SeriesHeader, ...]
     patient_count: int = 1
     """How many different (Patient ID, Issuer) pairs its instances carry."""
+    unreadable_files: int = 0
+    """Files of the study that could not be read as DICOM, or that end before they should."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,112 @@
+"""The one MONAI Deploy application: load, select, one branch, collect.
+
+    load_study -> select_modality -+-> bone_scan: step -> step ... -+-> collect_result
+                                   +-> spect: ...                  -+
+                                   +-> ct, mri, pet_ct: ...        -+
+                                   +-> (not assessable) ------------+
+
+`select_modality` chooses the way at run time; the other branches are not executed. MONAI Deploy
+and the branches are imported when a study is first run, so that asking for the name and the
+version costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bmnode.domain.ids import digest
+from bmnode.domain.pipelines import PipelineRequest, Progress, ReportProgress
+from bmnode.domain.results import ResultSet
+from bmnode.domain.study import Branch
+from operators.graph.contract import BranchDefinition
+
+if TYPE_CHECKING:
+    from operators.graph.base import GraphRun
+    from operators.graph.runtime import Application
+
+_BRANCH_START = 0.1
+_BRANCH_END = 0.95
+"""Between these shares of a run's progress lie the branch's steps; reading and collecting take the rest."""
+
+
+def load_branches() -> tuple[BranchDefinition, ...]:
+    """Every branch of the pipeline."""
+    from pipelines.bone_scan.branch import BRANCH as BONE_SCAN
+    from pipelines.ct.branch import BRANCH as CT
+    from pipelines.mri.branch import BRANCH as MRI
+    from pipelines.pet_ct.branch import BRANCH as PET_CT
+    from pipelines.spect.branch import BRANCH as SPECT
+
+    return (BONE_SCAN, SPECT, CT, MRI, PET_CT)
+
+
+def profile_paths() -> tuple[Path, ...]:
+    """The `pipeline.toml` of every branch."""
+    return tuple(Path(__file__).parent / branch / "pipeline.toml" for branch in Branch)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoneMetastasisPipeline:
+    """Satisfies `bmnode.domain.pipelines.Pipeline`."""
+
+    name: str = "bone_metastasis"
+    branches: Callable[[], Sequence[BranchDefinition]] = load_branches
+    profiles: Callable[[], Sequence[Path]] = profile_paths
+
+    @property
+    def version(self) -> str:
+        """The distribution's version and the head of the digest of every threshold in force."""
+        texts = [path.read_text(encoding="utf-8") for path in self.profiles()]
+        return f"{distribution_version('bmnode')}+{digest(texts)[:12]}"
+
+    def run(self, request: PipelineRequest, report: ReportProgress) -> ResultSet:
+        """Assess one study. Raises only what is a defect; what cannot be assessed is a result.
+
+        `report` is called from the graph's own thread, not from the caller's.
+        """
+        from operators.graph.base import GraphRun
+        from operators.graph.runner import run_graph
+
+        run = GraphRun(request=request, report=report)
+        branches = tuple(self.branches())
+        return run_graph(lambda app: _compose(app, run=run, branches=branches), run=run)
+
+
+def _compose(app: Application, *, run: GraphRun, branches: Sequence[BranchDefinition]) -> None:
+    """Build the graph of one run."""
+    from operators.graph.base import StageOperator
+    from operators.graph.runner import chain, route
+    from operators.nodes.collect_result import CollectResult
+    from operators.nodes.load_study import LoadStudy
+    from operators.nodes.run_step import RunStep
+    from operators.nodes.select_modality import END, SelectModality
+
+    load = LoadStudy(app, run=run, at=Progress(fraction=0.0, step="load_study"))
+    select = SelectModality(app, run=run, at=Progress(fraction=_BRANCH_START, step="select_modality"))
+    collect = CollectResult(app, run=run, at=Progress(fraction=1.0, step="collect_result"))
+    chain(app, (load, select))
+    targets: dict[str, StageOperator[object, object] | CollectResult] = {END: collect}
+    for definition in branches:
+        steps = [
+            RunStep(app, run=run, at=at, branch=definition.branch, step=step)
+            for step, at in zip(definition.steps, _progress(definition), strict=True)
+        ]
+        chain(app, (*steps, collect))
+        targets[str(definition.branch)] = steps[0]
+    route(app, select, targets=targets, chosen=lambda: select.chosen)
+
+
+def _progress(definition: BranchDefinition) -> tuple[Progress, ...]:
+    """Where each step of a branch starts; the operator's name is the branch's and the step's."""
+    share = (_BRANCH_END - _BRANCH_START) / max(len(definition.steps), 1)
+    return tuple(
+        Progress(fraction=_BRANCH_START + share * index, step=f"{definition.branch}:{step.name}")
+        for index, step in enumerate(definition.steps)
+    )
+
+
+PIPELINE = BoneMetastasisPipeline()

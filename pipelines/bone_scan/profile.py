@@ -1,0 +1,74 @@
+"""The bone scan's thresholds: `pipeline.toml` as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from operators.kernels.scintigraphy import BodyRule, SkeletonRule, TrimRule
+from operators.kernels.scintigraphy_body import ExclusionRule, ThresholdMap
+from pipelines.config import load_profile
+
+PROFILE_PATH = Path(__file__).with_name("pipeline.toml")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HotSpotRule:
+    """`HOTSPOT_ZONE_V1`: smoothed, above the threshold of its place, and large enough."""
+
+    smoothing_mm: float
+    minimum_area_mm2: float
+    peak_factor: float
+    thresholds: ThresholdMap
+
+    def __post_init__(self) -> None:
+        if self.peak_factor < 1:
+            raise ValueError("peak_factor is 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholeBodyRule:
+    """When a view shows the whole body."""
+
+    minimum_height_mm: float
+    minimum_aspect: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityLimits:
+    """Limits of the input checks."""
+
+    assumed_pixel_mm: float
+    counts_good: float
+    counts_low: float
+    counts_poor: float
+    counts_refused: float
+    saturation_share: float
+    lossy_ratio_limit: float
+    header_count_tolerance: float
+    uptake_time_min_h: float
+    uptake_time_max_h: float
+    skeleton_share_min: float
+    skeleton_share_max: float
+
+    def __post_init__(self) -> None:
+        if not self.counts_refused <= self.counts_poor <= self.counts_low <= self.counts_good:
+            raise ValueError("counts_refused <= counts_poor <= counts_low <= counts_good")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoneScanProfile:
+    """Everything that `pipeline.toml` sets."""
+
+    body: BodyRule
+    skeleton: SkeletonRule
+    normalisation: TrimRule
+    hot_spots: HotSpotRule
+    exclusions: ExclusionRule
+    whole_body: WholeBodyRule
+    quality: QualityLimits
+
+
+def load() -> BoneScanProfile:
+    """The shipped profile. Raises ConfigError where the file was edited into something invalid."""
+    return load_profile(BoneScanProfile, PROFILE_PATH)

@@ -1,0 +1,1 @@
+"""What branches and graph agree on."""
