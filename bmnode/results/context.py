@@ -1,0 +1,62 @@
+"""What is given to the writer besides the result set, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from bmnode.domain.ids import derive_uid
+
+
+class ResultKind(StrEnum):
+    """The objects that a result set becomes."""
+
+    SR = "sr"
+    """The root: everything that was found, Comprehensive 3D SR by TID 1500."""
+    ROI_SR = "roi_sr"
+    """Only the findings with outlines, for viewers that draw measurements from SCOORD."""
+    SEG = "seg"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WriteContext:
+    """Which job writes, with what, when. The same context and result set give the same bytes.
+
+    `job_digest` is what every UID is derived from; `created_at` is aware UTC.
+    """
+
+    job_digest: str
+    created_at: datetime
+    software_version: str
+    pipeline_name: str
+    pipeline_version: str
+
+    def __post_init__(self) -> None:
+        if not all((self.job_digest, self.software_version, self.pipeline_name, self.pipeline_version)):
+            raise ValueError("a write context names its job, software and pipeline")
+        if self.created_at.tzinfo is None or self.created_at.utcoffset() != timedelta(0):
+            raise ValueError("created_at is aware UTC")
+
+    @property
+    def created_utc(self) -> datetime:
+        """The time of creation, in UTC."""
+        return self.created_at.astimezone(UTC)
+
+    def uid(self, kind: str, index: int = 0) -> str:
+        """The UID of the job's thing of this kind and index."""
+        return derive_uid(self.job_digest, kind, str(index))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultObject:
+    """One object that was written, verified and renamed to its final name."""
+
+    kind: ResultKind
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    path: Path
+    sha256: str
+    transfer_syntax: str

@@ -1,0 +1,169 @@
+"""Measurement groups of the SR: TID 1411 (segment), TID 1410 (outline on a frame), TID 1501 (whole study)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from highdicom import sr
+
+from bmnode.domain.codes import Code, Finding, project_code
+from bmnode.domain.geometry import ImagePolygon
+from bmnode.domain.results import Algorithm, Evaluation, FindingResult, Measurement, ResultSet, SegmentReference
+from bmnode.results.concepts import SEGMENTATION, coded
+from bmnode.results.context import WriteContext
+from bmnode.results.instance import algorithms_of, plain
+from bmnode.results.sources import SourceStudy
+
+STUDY_TRACKING_ID = "Study"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupContext:
+    """What the groups of one report refer to. `segmentation_uids` are SOP Instance UIDs by index."""
+
+    source: SourceStudy
+    result_set: ResultSet
+    context: WriteContext
+    segmentation_uids: Mapping[int, str]
+
+
+def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
+    """The groups of one finding, all under its Tracking UID.
+
+    A finding with a segment is one TID 1411 group; a finding with outlines one TID 1410 group an
+    outline, of which the first carries the measurements; a finding with neither one TID 1501 group.
+    """
+    if finding.segment is not None:
+        return [_segment_group(finding, finding.segment, refer)]
+    if finding.polygons:
+        return outline_groups(finding, refer)
+    return [
+        sr.MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
+            finding_category=coded(Finding.ABNORMAL_STRUCTURE),
+            finding_type=coded(finding.finding_type),
+            finding_sites=_sites(finding),
+            algorithm_id=_algorithm(refer),
+            measurements=[encode_measurement(item) for item in finding.measurements],
+            qualitative_evaluations=_evaluations(finding.evaluations),
+        )
+    ]
+
+
+def outline_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
+    """One TID 1410 group for each of the finding's outlines; the measurements stand once, in the first."""
+    groups: list[sr.ContentSequence] = []
+    for index, polygon in enumerate(finding.polygons):
+        first = index == 0
+        groups.append(
+            sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+                tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
+                referenced_region=_region(polygon, refer.source),
+                finding_category=coded(Finding.ABNORMAL_STRUCTURE),
+                finding_type=coded(finding.finding_type),
+                finding_sites=_sites(finding),
+                algorithm_id=_algorithm(refer),
+                measurements=[encode_measurement(item) for item in finding.measurements] if first else None,
+                qualitative_evaluations=_evaluations(finding.evaluations) if first else None,
+            )
+        )
+    return groups
+
+
+def study_group(refer: GroupContext) -> sr.ContentSequence:
+    """TID 1501: what was measured on the whole study, and every algorithm with the parameters in force."""
+    who = sr.ContentSequence()
+    for algorithm in algorithms_of(refer.result_set, refer.context):
+        who.extend(_identify(algorithm, parameters=True))
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(STUDY_TRACKING_ID, refer.context.uid("study measurements"))
+    )
+    content = group[0].ContentSequence
+    content.extend(who)
+    for measurement in refer.result_set.measurements:
+        content.extend(encode_measurement(measurement))
+    return group
+
+
+def encode_measurement(measurement: Measurement) -> sr.Measurement:
+    """TID 300: value (exact, as Floating Point Value beside the decimal string), unit, derivation, method."""
+    return sr.Measurement(
+        name=coded(measurement.concept),
+        value=float(measurement.value),
+        unit=coded(measurement.unit),
+        derivation=None if measurement.derivation is None else coded(measurement.derivation),
+        method=coded(method_code(measurement.method)),
+    )
+
+
+def method_code(method: str) -> Code:
+    """The method as a code: its name where 16 characters hold it, a digest of the name otherwise; the meaning is
+    the name."""
+    value = method if len(method) <= 16 else "M-" + hashlib.sha256(method.encode()).hexdigest()[:12]
+    return project_code(plain(value, limit=16), plain(method, limit=64))
+
+
+def _segment_group(finding: FindingResult, reference: SegmentReference, refer: GroupContext) -> sr.ContentSequence:
+    segmentation = refer.result_set.segmentations[reference.segmentation_index]
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
+        referenced_segment=sr.ReferencedSegment(
+            sop_class_uid=SEGMENTATION,
+            sop_instance_uid=refer.segmentation_uids[reference.segmentation_index],
+            segment_number=reference.segment_number,
+            source_series=sr.SourceSeriesForSegmentation(segmentation.source_series_uid),
+        ),
+        finding_category=coded(Finding.ABNORMAL_STRUCTURE),
+        finding_type=coded(finding.finding_type),
+        finding_sites=_sites(finding),
+        algorithm_id=_algorithm(refer),
+        measurements=[encode_measurement(item) for item in finding.measurements],
+        qualitative_evaluations=_evaluations(finding.evaluations),
+    )
+
+
+def _region(polygon: ImagePolygon, source: SourceStudy) -> sr.ImageRegion:
+    """SCOORD POLYLINE, closed, on one frame (PS3.3 C.18.6): (column, row), pixel corners at whole numbers."""
+    instance = source.instance(polygon.sop_instance_uid)
+    multi_frame = instance.frame_count > 1
+    return sr.ImageRegion(
+        graphic_type=sr.GraphicTypeValues.POLYLINE,
+        graphic_data=np.asarray(polygon.points, dtype=np.float64),
+        source_image=sr.SourceImageForRegion(
+            referenced_sop_class_uid=instance.sop_class_uid,
+            referenced_sop_instance_uid=instance.sop_instance_uid,
+            referenced_frame_numbers=[polygon.frame_number or 1] if multi_frame else None,
+        ),
+    )
+
+
+def _tracking(identifier: str, uid: str) -> sr.TrackingIdentifier:
+    return sr.TrackingIdentifier(uid=uid, identifier=plain(identifier))
+
+
+def _sites(finding: FindingResult) -> list[sr.FindingSite] | None:
+    if finding.site is None:
+        return None
+    laterality = None if finding.laterality is None else coded(finding.laterality)
+    return [sr.FindingSite(anatomic_location=coded(finding.site), laterality=laterality)]
+
+
+def _evaluations(evaluations: Sequence[Evaluation]) -> list[sr.QualitativeEvaluation]:
+    return [sr.QualitativeEvaluation(name=coded(item.concept), value=coded(item.value)) for item in evaluations]
+
+
+def _algorithm(refer: GroupContext) -> sr.AlgorithmIdentification:
+    """The first algorithm, which made the finding; all of them, with parameters, stand in the study's group."""
+    return _identify(algorithms_of(refer.result_set, refer.context)[0], parameters=False)
+
+
+def _identify(algorithm: Algorithm, *, parameters: bool) -> sr.AlgorithmIdentification:
+    return sr.AlgorithmIdentification(
+        name=plain(algorithm.name),
+        version=plain(algorithm.version),
+        parameters=[plain(item) for item in algorithm.parameters] if parameters else None,
+        family=coded(algorithm.family),
+    )

@@ -1,0 +1,207 @@
+"""Result set -> Comprehensive 3D SR by TID 1500: the root report, and the outlines for viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from highdicom import sr
+from highdicom.sr.utils import collect_evidence
+from pydicom.dataset import Dataset
+
+from bmnode import MANUFACTURER, MODEL_NAME, RESEARCH_USE_ONLY
+from bmnode.domain.codes import Code
+from bmnode.domain.results import Outcome, ResultSet
+from bmnode.results.concepts import (
+    COMPREHENSIVE_3D_SR,
+    PROCEDURE_BY_BRANCH,
+    PROCEDURE_BY_MODALITY,
+    PROCEDURE_UNKNOWN,
+    REASON_CODES,
+    SIMULATED_STATEMENT,
+    Item,
+    Status,
+    Title,
+    coded,
+)
+from bmnode.results.context import ResultKind, WriteContext
+from bmnode.results.groups import GroupContext, finding_groups, outline_groups, study_group
+from bmnode.results.instance import NewInstance, new_instance, observer_uid, plain
+from bmnode.results.sources import SourceInstance, SourceStudy
+
+
+def build_root_report(
+    result_set: ResultSet,
+    *,
+    source: SourceStudy,
+    context: WriteContext,
+    segmentations: Sequence[Dataset] = (),
+    outlines: Dataset | None = None,
+) -> Dataset:
+    """The root of the result set: everything found, or why nothing could be.
+
+    `segmentations` are the objects of `result_set.segmentations` in their order; `outlines` the
+    report that `build_outline_report` made. Raises ResultError where a source is missing.
+    """
+    refer = _group_context(result_set, source, context, segmentations)
+    root = _container(Title.ONCOLOGY, result_set, source, context)
+    if result_set.outcome is Outcome.ASSESSED:
+        groups = [*(group for item in result_set.findings for group in finding_groups(item, refer)), study_group(refer)]
+        root.ContentSequence.append(_measurements(groups))
+    root.ContentSequence.append(_qualitative(result_set, context))
+    objects = [*segmentations, *([] if outlines is None else [outlines])]
+    return _document(ResultKind.SR, root, refer=refer, objects=objects)
+
+
+def build_outline_report(result_set: ResultSet, *, source: SourceStudy, context: WriteContext) -> Dataset | None:
+    """The findings that have outlines, every group with its SCOORD; None where there are none.
+
+    A viewer that draws measurements shows nothing of a report in which one group has no SCOORD
+    (OHIF), so this report holds nothing else.
+    """
+    findings = [finding for finding in result_set.findings if finding.polygons]
+    if not findings:
+        return None
+    refer = _group_context(result_set, source, context, ())
+    root = _container(Title.IMAGING, result_set, source, context)
+    groups = [group for finding in findings for group in outline_groups(finding, refer)]
+    root.ContentSequence.append(_measurements(groups))
+    return _document(ResultKind.ROI_SR, root, refer=refer, objects=())
+
+
+def procedure_of(result_set: ResultSet, source: SourceStudy) -> Code:
+    """CID 100: the branch's examination, else that of the only known modality in the study."""
+    if result_set.branch is not None:
+        return PROCEDURE_BY_BRANCH[result_set.branch]
+    known = {PROCEDURE_BY_MODALITY.get(item.modality, PROCEDURE_UNKNOWN) for item in source.instances.values()}
+    return known.pop() if len(known) == 1 else PROCEDURE_UNKNOWN
+
+
+def text_item(name: Code, value: str) -> sr.TextContentItem:
+    """A contained sentence."""
+    return sr.TextContentItem(
+        name=coded(name), value=plain(value), relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+
+
+def _code_item(name: Code, value: Code) -> sr.CodeContentItem:
+    return sr.CodeContentItem(
+        name=coded(name), value=coded(value), relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+
+
+def _group_context(
+    result_set: ResultSet, source: SourceStudy, context: WriteContext, segmentations: Sequence[Dataset]
+) -> GroupContext:
+    uids = {index: str(dataset.SOPInstanceUID) for index, dataset in enumerate(segmentations)}
+    return GroupContext(source=source, result_set=result_set, context=context, segmentation_uids=uids)
+
+
+def _container(
+    title: Code, result_set: ResultSet, source: SourceStudy, context: WriteContext
+) -> sr.ContainerContentItem:
+    """Rows 1 to 4 of TID 1500, then the statements that every reader must see first.
+
+    The statements are additional content items, which an extensible template allows (PS3.16 6.2.4).
+    """
+    root = sr.ContainerContentItem(name=coded(title), template_id="1500")
+    observer = sr.ObserverContext(
+        observer_type=coded(Code("121007", "DCM", "Device")),
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=observer_uid(context),
+            name=MODEL_NAME,
+            manufacturer_name=MANUFACTURER,
+            model_name=plain(f"{MODEL_NAME} {context.software_version}"),
+        ),
+    )
+    content = sr.ContentSequence()
+    content.extend(sr.LanguageOfContentItemAndDescendants(coded(Item.ENGLISH)))
+    content.extend(sr.ObservationContext(observer_device_context=observer))
+    content.append(
+        sr.CodeContentItem(
+            name=coded(Item.PROCEDURE_REPORTED),
+            value=coded(procedure_of(result_set, source)),
+            relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
+        )
+    )
+    content.append(text_item(Item.COMMENT, RESEARCH_USE_ONLY))
+    if result_set.synthetic:
+        content.append(text_item(Item.COMMENT, SIMULATED_STATEMENT))
+    root.ContentSequence = content
+    return root
+
+
+def _measurements(groups: Iterable[sr.ContentSequence]) -> sr.ContainerContentItem:
+    container = sr.ContainerContentItem(
+        name=coded(Item.IMAGING_MEASUREMENTS), relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+    container.ContentSequence = sr.ContentSequence()
+    for group in groups:
+        container.ContentSequence.extend(group)
+    return container
+
+
+def _qualitative(result_set: ResultSet, context: WriteContext) -> sr.ContainerContentItem:
+    """Rows 12 to 14 of TID 1500: the outcome, the reason, checks, limitations, and what made the result."""
+    container = sr.ContainerContentItem(
+        name=coded(Item.QUALITATIVE_EVALUATIONS), relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+    content = sr.ContentSequence()
+    content.append(_code_item(Item.SUMMARY_OF_ANALYSES, status_of(result_set)))
+    if result_set.refusal is not None:
+        content.append(_code_item(Item.REASON, REASON_CODES[result_set.refusal.reason]))
+        content.append(text_item(Item.EXPLANATION, result_set.refusal.explanation))
+    for check in result_set.quality:
+        verdict = check.verdict.value.replace("_", " ")
+        content.append(text_item(Item.QUALITY_CHECK, f"{check.name}: {verdict}. {check.explanation}"))
+    for limitation in result_set.limitations:
+        content.append(text_item(Item.LIMITATION, limitation))
+    if result_set.branch is not None:
+        content.append(text_item(Item.BRANCH, result_set.branch.value))
+    content.append(text_item(Item.PIPELINE, f"{context.pipeline_name} {context.pipeline_version}"))
+    container.ContentSequence = content
+    return container
+
+
+def status_of(result_set: ResultSet) -> Code:
+    """CID 6047: "not assessable" is never the same as "without findings"."""
+    if result_set.outcome is Outcome.NOT_ASSESSABLE:
+        return Status.NONE_SUCCEEDED
+    return Status.WITH_FINDINGS if result_set.findings else Status.WITHOUT_FINDINGS
+
+
+def _document(
+    kind: ResultKind, root: sr.ContainerContentItem, *, refer: GroupContext, objects: Sequence[Dataset]
+) -> Dataset:
+    """The SR Document Series, General and Content modules (PS3.3 C.17) around the root container."""
+    what = NewInstance(kind=kind, sop_class_uid=COMPREHENSIVE_3D_SR, modality="SR")
+    dataset = new_instance(what, source=refer.source, context=refer.context, result_set=refer.result_set)
+    dataset.CompletionFlag = "PARTIAL"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.PerformedProcedureCodeSequence = []
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    evidence = [_evidence(instance, refer.source.study_uid) for instance in _used_instances(refer)]
+    current, _ = collect_evidence([*evidence, *objects], root, study_instance_uid=refer.source.study_uid)
+    dataset.CurrentRequestedProcedureEvidenceSequence = current
+    for element in root:
+        dataset.add(element)
+    return dataset
+
+
+def _used_instances(refer: GroupContext) -> Iterable[SourceInstance]:
+    """Every instance of the input series; of a study without any, all that could be read."""
+    series = set(refer.result_set.input_series_uids)
+    series |= {segmentation.source_series_uid for segmentation in refer.result_set.segmentations}
+    for finding in refer.result_set.findings:
+        series |= {refer.source.instance(polygon.sop_instance_uid).series_uid for polygon in finding.polygons}
+    used = list(refer.source.series(series))
+    return used or list(refer.source.instances.values())
+
+
+def _evidence(instance: SourceInstance, study_uid: str) -> Dataset:
+    item = Dataset()
+    item.SOPClassUID = instance.sop_class_uid
+    item.SOPInstanceUID = instance.sop_instance_uid
+    item.SeriesInstanceUID = instance.series_uid
+    item.StudyInstanceUID = study_uid
+    return item

