@@ -41,7 +41,7 @@ $(INSTALLED): pyproject.toml Makefile
 	  || { echo "bmnode needs Python 3.11 with its venv module; name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	$(PIP) install "$(TORCH)"
-	$(PIP) install "$(TORCH)" -e ".[inference]"
+	$(PIP) install "$(TORCH)" -e ".[demo]"
 	@touch $@
 
 $(INSTALLED_TEST): $(INSTALLED)

@@ -1,0 +1,118 @@
+"""`bmnode config`: write, show and check the configuration."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bmnode.cli.documents import document, plain
+from bmnode.cli.exit_codes import USAGE
+from bmnode.cli.output import emit_json, emit_table, say
+from bmnode.cli.session import JsonOption, Session, session_of
+from bmnode.errors import ConfigError, PeerRefusedError, PeerUnreachableError
+
+if TYPE_CHECKING:
+    from bmnode.config.check import ConfigFinding
+
+app = typer.Typer(help="Write, show and check the configuration.", no_args_is_help=True, rich_markup_mode=None)
+
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
+
+
+@app.command("init", epilog="Example: bmnode config init /etc/bmnode/bmnode.toml")
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("bmnode.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a commented configuration file that means the defaults.
+
+    JSON: `file`, the path that was written.
+    """
+    from bmnode.config.edit import write_atomically
+    from bmnode.config.template import render
+
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists; --force replaces it")
+    try:
+        write_atomically(file, render())
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
+    if json:
+        emit_json({"file": str(file.absolute())})
+    else:
+        say(f"wrote {file}; edit it, then run `bmnode --config {file} config check`")
+
+
+@app.command("show", epilog="Example: bmnode config show --json")
+def show(context: typer.Context, json: JsonOption = False) -> None:
+    """Show the configuration in force: defaults, file and environment together.
+
+    JSON: `file`, the file that was read, or null; `settings`, every section and key.
+    """
+    settings = session_of(context).settings
+    values = settings.model_dump(mode="json")
+    if values["database"]["url"]:
+        values["database"]["url"] = _PASSWORD.sub(r"\1:***@", values["database"]["url"])
+    if json:
+        emit_json({"file": plain(settings.file), "settings": values})
+        return
+    import tomlkit
+
+    say(f"# {settings.file or 'no file: the defaults'}")
+    say(tomlkit.dumps(_without_none(values)).strip())
+
+
+@app.command("check", epilog="Example: bmnode config check && systemctl start bmnode")
+def check(context: typer.Context, json: JsonOption = False) -> None:
+    """Look whether the configuration can work here: rights, port, AE titles, routes, passwords.
+
+    Exits 2 if there is an error. JSON: `file`; `ok`, whether there is none; `findings`, a list of finding.
+    """
+    from bmnode.config.check import ConfigFinding, Severity, check_settings
+
+    session = session_of(context)
+    findings: tuple[ConfigFinding, ...]
+    file: Path | None = session.config
+    try:
+        settings = session.settings
+        file = settings.file
+        findings = check_settings(settings, answers_as_us=lambda: _answers(session))
+    except ConfigError as error:
+        findings = tuple(
+            ConfigFinding(severity=Severity.ERROR, key="", message=line) for line in str(error).splitlines()
+        )
+    fine = all(finding.severity is not Severity.ERROR for finding in findings)
+    if json:
+        emit_json({"file": plain(file), "ok": fine, "findings": [document("finding", item) for item in findings]})
+    else:
+        rows = [(item.severity, item.key, item.message) for item in findings]
+        emit_table(("severity", "setting", "finding"), rows, empty="nothing to check")
+    if not fine:
+        raise typer.Exit(USAGE)
+
+
+def _answers(session: Session) -> bool:
+    """Whether what listens on the node's port answers to the node's AE title."""
+    from bmnode.domain.peers import Peer
+
+    node = session.settings.node
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(node.bind, node.bind)  # noqa: S104 - compared, not bound
+    myself = Peer(name="myself", ae_title=node.ae_title, host=host, port=node.port)
+    try:
+        session.services.echo(session.settings, session.services.clock).echo(myself)
+    except (PeerUnreachableError, PeerRefusedError):
+        return False
+    return True
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is not set is not shown."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value

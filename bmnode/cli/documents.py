@@ -1,0 +1,196 @@
+"""The JSON documents: which keys each kind of thing has, and what they mean. The keys are a promise to scripts.
+
+`bmnode.cli.reference` writes this table into the documentation; a key that is not here is never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+_TIME = "UTC, ISO 8601"
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "study": {
+        "study_uid": "Study Instance UID",
+        "state": "`receiving`, `complete` or `rejected`",
+        "revision": "last frozen revision, 0 before the first",
+        "instance_count": "images received",
+        "source_ae": "AE title that sent the last image",
+        "first_received_at": _TIME,
+        "last_received_at": _TIME,
+        "due_at": f"when it is judged complete if nothing more arrives, {_TIME}; null when it is not receiving",
+        "branch": "branch that the last revision took; null where none",
+        "decision": "of the last revision: `undecided`, `selected`, `not_for_us` or the reason of the refusal; or null",
+        "explanation": "the decision in a sentence",
+    },
+    "series": {
+        "series_uid": "Series Instance UID",
+        "sop_class_uid": "SOP Class UID",
+        "instance_count": "images received",
+        "size_bytes": "size of their data sets",
+    },
+    "revision": {
+        "revision": "number, from 1",
+        "instance_count": "images that it froze",
+        "created_at": _TIME,
+        "branch": "as in study",
+        "decision": "as in study",
+        "explanation": "as in study",
+    },
+    "job": {
+        "job_id": "identifier",
+        "study_uid": "Study Instance UID",
+        "revision": "revision of the study",
+        "pipeline": "name of the pipeline",
+        "pipeline_version": "its version",
+        "route": "name of the route, or of the routes",
+        "destinations": "names of the peers that get the result",
+        "priority": "1 is the most urgent, 10 the ordinary case",
+        "state": "`queued`, `running`, `succeeded`, `failed` or `cancelled`",
+        "attempt": "how often it was started",
+        "progress": "from 0 to 1",
+        "step": "what it does now",
+        "outcome": "`assessed` or `not_assessable`; null before the end",
+        "reason": "why it ended as it did; null where there is nothing to say",
+        "created_at": _TIME,
+        "started_at": f"{_TIME}, or null",
+        "ended_at": f"{_TIME}, or null",
+    },
+    "job_event": {
+        "at": _TIME,
+        "event": "what happened",
+        "state": "the job's state after it",
+        "detail": "more about it, or an empty text",
+    },
+    "result": {
+        "sop_instance_uid": "SOP Instance UID",
+        "sop_class_uid": "SOP Class UID",
+        "series_uid": "Series Instance UID",
+        "kind": "`sr` (the report), `roi_sr` (outlines for viewers), `seg`",
+        "path": "file, relative to the results folder",
+        "created_at": _TIME,
+    },
+    "delivery": {
+        "sop_instance_uid": "SOP Instance UID of the result object",
+        "destination": "name of the peer",
+        "job_id": "job that made the object",
+        "state": "`pending`, `delivered` or `dead`",
+        "attempts": "how often it was tried",
+        "last_status": "last C-STORE status as a number; null where there was none",
+        "last_error": "what went wrong last; or null",
+        "next_attempt_at": f"{_TIME}, or null",
+        "delivered_at": f"{_TIME}, or null",
+    },
+    "audit_entry": {
+        "sequence": "number, from 1 without gaps",
+        "at": _TIME,
+        "event": "what happened",
+        "outcome": "`success` or `failure`",
+        "actor": "who did it",
+        "subject": "UID, job or peer that it happened to",
+        "detail": "JSON text",
+        "previous_hash": "hash of the line before",
+        "hash": "SHA-256 over this line and `previous_hash`",
+    },
+    "peer": {
+        "name": "name in the configuration",
+        "ae_title": "AE title",
+        "host": "host name or address",
+        "port": "DICOM port",
+        "rest_url": "address of Orthanc's REST interface; or null",
+    },
+    "echo": {
+        "peer": "name in the configuration",
+        "dicom": "`ok`, `unreachable` or `refused`",
+        "round_trip_s": "seconds until the C-ECHO response; null where there was none",
+        "rest": "`ok`, `unreachable`, `refused`, `misconfigured`; null where the peer has no `rest_url`",
+        "version": "Orthanc's version; or null",
+        "study_count": "studies that Orthanc holds; or null",
+        "disk_bytes": "size of what Orthanc stores; or null",
+        "detail": "what went wrong; or an empty text",
+    },
+    "route": {
+        "name": "name of the route",
+        "enabled": "whether it is in force",
+        "pipeline": "pipeline that it runs",
+        "destinations": "names of the peers that get the result",
+        "modalities": "condition; empty: any",
+        "branches": "condition; empty: any",
+        "source_ae": "condition; empty: any",
+        "body_part": "condition; empty: any",
+        "description": "condition, a regular expression; or null",
+        "priority": "1 is the most urgent, 10 the ordinary case",
+        "report_refusals": "whether a study that is not assessable gets a report",
+        "label_in": "peer in which the study gets a label; or null",
+    },
+    "route_match": {
+        "route": "name of the route",
+        "matches": "whether the study takes it",
+        "reason": "the first condition that does not hold; null where all do",
+    },
+    "finding": {
+        "severity": "`error`, `warning` or `ok`",
+        "key": "setting",
+        "message": "what is so, and what to do about it",
+    },
+    "pipeline": {
+        "name": "name, as in a route",
+        "version": "version of the distribution that brings it",
+        "distribution": "name of that distribution",
+        "entry_point": "`module:object`; not loaded to list it",
+    },
+    "run_report": {
+        "outcome": "`assessed` or `not_assessable`",
+        "branch": "branch that the study took; or null",
+        "reason": "why it is not assessable; or null",
+        "objects": "paths of the result objects",
+        "pictures": "paths of the pictures",
+    },
+    "demo_study": {
+        "name": "name of the study in the demo",
+        "synthetic": "whether the patient is simulated; then `lesions` is the truth",
+        "study_uid": "Study Instance UID",
+        "outcome": "`assessed` or `not_assessable`",
+        "reason": "why it is not assessable; or null",
+        "findings": "findings in the report",
+        "lesions": "lesions that were put in; null where the truth is not known",
+        "lesions_found": "how many of them a finding meets; or null",
+        "findings_elsewhere": "findings that meet no lesion; or null",
+        "objects": "paths of the result objects, as the archive has them",
+        "pictures": "paths of the pictures",
+        "as_expected": "whether it was assessed, or refused where a refusal is right",
+    },
+    "error": {
+        "type": "name of the error",
+        "message": "what went wrong and what to do",
+        "exit_code": "what the command exits with",
+    },
+}
+
+
+def document(kind: str, source: object, **overrides: object) -> dict[str, Any]:
+    """The JSON object of one thing: exactly the keys of its kind, from attributes or given by name."""
+    keys = KINDS[kind]
+    unknown = overrides.keys() - keys.keys()
+    if unknown:
+        raise ValueError(f"{kind} has no keys {sorted(unknown)}")
+    return {key: plain(overrides[key] if key in overrides else getattr(source, key)) for key in keys}
+
+
+def plain(value: object) -> Any:
+    """A value as JSON knows it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,151 @@
+"""What the commands reach outside the database: the engine, peers, the pipeline. Loaded at first use.
+
+Commands get it with their session, so a test gives them another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bmnode.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from bmnode.config import Settings
+    from bmnode.delivery.orthanc_rest import OrthancHealth
+    from bmnode.delivery.sender import EchoResult
+    from bmnode.domain.peers import Peer
+    from bmnode.domain.pipelines import ReportProgress
+    from bmnode.domain.records import JobRecord
+
+
+class WorkClient(Protocol):
+    """How the command line asks the node's engine for work, in the transaction that changes the rows."""
+
+    def enqueue_job(self, job: JobRecord, *, connection: sa.Connection) -> None:
+        """Run a queued job, once more where it ran before."""
+        ...
+
+    def enqueue_delivery(self, job_id: str, destination: str, *, connection: sa.Connection) -> None:
+        """Send what a job still owes to a destination, now."""
+        ...
+
+    def select_study(self, study_uid: str, *, connection: sa.Connection) -> None:
+        """Classify a complete study again and create its jobs by the routes of today."""
+        ...
+
+    def cancel_job(self, job_id: str) -> None:
+        """Stop the run of a job whose row says cancelled. Not in an open transaction."""
+        ...
+
+
+class FolderReport(Protocol):
+    """What came of one study from a folder."""
+
+    @property
+    def outcome(self) -> str:
+        """`assessed` or `not_assessable`."""
+        ...
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that it took."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not assessable."""
+        ...
+
+    @property
+    def objects(self) -> tuple[Path, ...]:
+        """The result objects, DICOM files."""
+        ...
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The pictures, PNG files."""
+        ...
+
+
+class Echo(Protocol):
+    """C-ECHO."""
+
+    def echo(self, peer: Peer) -> EchoResult:
+        """Raises PeerUnreachableError, PeerRefusedError."""
+        ...
+
+
+class Mover(Protocol):
+    """C-MOVE of a study to this node."""
+
+    def move(self, peer: Peer, study_uid: str) -> int:
+        """The number of instances that were sent. Raises PeerUnreachableError, PeerRefusedError, NotFoundError."""
+        ...
+
+
+class Rest(Protocol):
+    """An Orthanc's REST interface."""
+
+    def health(self) -> OrthancHealth:
+        """Raises PeerUnreachableError, PeerRefusedError."""
+        ...
+
+    def send_study(self, study_uid: str, *, to_ae_title: str) -> int:
+        """The number of instances that it sends. Raises NotFoundError too."""
+        ...
+
+
+class RunFolder(Protocol):
+    """One study from a folder, without network."""
+
+    def __call__(self, settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
+        """Assess it and write the results to `out_dir`."""
+        ...
+
+
+def _open_client(settings: Settings) -> AbstractContextManager[WorkClient]:
+    from bmnode.app import open_client
+
+    return open_client(settings)
+
+
+def _run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
+    from bmnode.app import run_folder
+
+    return run_folder(settings, input_dir, out_dir, report)
+
+
+def _echo(settings: Settings, clock: Clock) -> Echo:
+    from bmnode.delivery.sender import CStoreSender
+
+    return CStoreSender(settings.node.ae_title, clock=clock)
+
+
+def _mover(settings: Settings) -> Mover:
+    from bmnode.cli.move import StudyMover
+
+    return StudyMover(settings.node.ae_title)
+
+
+def _rest(peer: Peer) -> Rest:
+    from bmnode.delivery.orthanc_rest import OrthancRest
+
+    return OrthancRest(peer)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """The outside, as the commands see it."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    open_client: Callable[[Settings], AbstractContextManager[WorkClient]] = _open_client
+    run_folder: RunFolder = _run_folder
+    echo: Callable[[Settings, Clock], Echo] = _echo
+    mover: Callable[[Settings], Mover] = _mover
+    rest: Callable[[Peer], Rest] = _rest

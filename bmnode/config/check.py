@@ -1,0 +1,155 @@
+"""What types cannot tell: whether the configuration can work on this machine, now."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bmnode.config.settings import Accept, Settings
+
+_MB = 1024 * 1024
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Severity(StrEnum):
+    """How much a finding matters: an error keeps the node from working, a warning may be meant."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OK = "ok"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigFinding:
+    """One thing that was looked at."""
+
+    severity: Severity
+    key: str
+    """The setting, written as in the file."""
+    message: str
+    """What is so, and what to do about it."""
+
+
+def check_settings(
+    settings: Settings, *, answers_as_us: Callable[[], bool], environ: Mapping[str, str] | None = None
+) -> tuple[ConfigFinding, ...]:
+    """Look at directories, port, AE titles, routes and passwords.
+
+    Args:
+        settings: a tree that was loaded, so its types and names are right.
+        answers_as_us: asked where the port is taken: whether this node is what listens there.
+        environ: where the REST passwords are looked for; None: the process's environment.
+    """
+    variables = os.environ if environ is None else environ
+    return (
+        *_directories(settings),
+        _port(settings, answers_as_us),
+        *_ae_titles(settings),
+        *_passwords(settings, variables),
+        *_routes(settings),
+    )
+
+
+def _directories(settings: Settings) -> Iterator[ConfigFinding]:
+    folders = {"node.data_dir": settings.node.data_dir, "spool.directory": settings.spool_directory}
+    if settings.log.file is not None:
+        folders["log.file"] = settings.log.file.parent
+    for key, folder in folders.items():
+        there = _existing(folder)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            yield _error(key, f"{folder} cannot be written to by this user; change its rights or the setting")
+        else:
+            yield _ok(key, f"{folder} can be written to")
+    free_mb = shutil.disk_usage(_existing(settings.spool_directory)).free // _MB
+    if free_mb < settings.spool.min_free_mb:
+        yield _error(
+            "spool.min_free_mb",
+            f"{free_mb} MB are free, {settings.spool.min_free_mb} MB are asked for: images would be refused",
+        )
+    else:
+        yield _ok("spool.min_free_mb", f"{free_mb} MB are free")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists: the node makes the rest."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _port(settings: Settings, answers_as_us: Callable[[], bool]) -> ConfigFinding:
+    node = settings.node
+    family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the listener does: without it, a port that was in use a minute ago looks taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((node.bind, node.port))
+        except OSError as error:
+            return _unusable_port(settings, error, answers_as_us)
+    return _ok("node.port", f"port {node.port} on {node.bind} is free")
+
+
+def _unusable_port(settings: Settings, error: OSError, answers_as_us: Callable[[], bool]) -> ConfigFinding:
+    node = settings.node
+    if error.errno == errno.EADDRINUSE:
+        if answers_as_us():
+            return _ok("node.port", f"this node answers on port {node.port}")
+        return _error("node.port", f"another program listens on port {node.port}; stop it or choose another port")
+    if error.errno == errno.EACCES:
+        return _error("node.port", f"this user may not listen on port {node.port}; ports below 1024 need rights")
+    return _error("node.bind", f"{node.bind} is not an address of this machine ({os.strerror(error.errno or 0)})")
+
+
+def _ae_titles(settings: Settings) -> Iterator[ConfigFinding]:
+    for name, peer in settings.peers.items():
+        if peer.ae_title == settings.node.ae_title:
+            yield _warning(f"peers.{name}.ae_title", f"is the node's own AE title, {peer.ae_title}")
+    places = Counter((peer.ae_title, peer.host, peer.port) for peer in settings.peers.values())
+    for (title, host, port), count in places.items():
+        if count > 1:
+            yield _warning("peers", f"{count} peers are the same {title} at {host}:{port}: a result is sent twice")
+    if settings.receive.accept is Accept.CONFIGURED and not settings.peers:
+        yield _error("receive.accept", "takes only configured peers and there is none: nobody can send")
+    if settings.receive.accept is Accept.ANY and settings.node.bind not in _LOOPBACK:
+        yield _warning("receive.accept", "takes images from everyone who reaches the port; see `configured`")
+
+
+def _passwords(settings: Settings, variables: Mapping[str, str]) -> Iterator[ConfigFinding]:
+    for name, peer in settings.peers.items():
+        if peer.rest_password_env is not None:
+            key = f"peers.{name}.rest_password_env"
+            if variables.get(peer.rest_password_env):
+                yield _ok(key, f"{peer.rest_password_env} is set")
+            else:
+                yield _error(key, f"the environment variable {peer.rest_password_env} is not set")
+
+
+def _routes(settings: Settings) -> Iterator[ConfigFinding]:
+    enabled = [route for route in settings.routes if route.enabled]
+    if not enabled:
+        yield _warning("routes", "no route is enabled: studies are received and kept, and nothing is assessed")
+    for route in enabled:
+        yield _ok(f"routes.{route.name}", f"sends to {', '.join(route.destinations)}")
+        for modality in route.modalities:
+            if modality != modality.upper():
+                yield _warning(f"routes.{route.name}.modalities", f"{modality!r}: modalities are written in capitals")
+
+
+def _ok(key: str, message: str) -> ConfigFinding:
+    return ConfigFinding(severity=Severity.OK, key=key, message=message)
+
+
+def _warning(key: str, message: str) -> ConfigFinding:
+    return ConfigFinding(severity=Severity.WARNING, key=key, message=message)
+
+
+def _error(key: str, message: str) -> ConfigFinding:
+    return ConfigFinding(severity=Severity.ERROR, key=key, message=message)

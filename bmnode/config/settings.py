@@ -1,0 +1,323 @@
+"""The settings: one frozen tree. Descriptions here are the file template's and the documentation's text.
+
+Sections stand in the order in which an administrator meets them. Nothing here reads a file or the
+environment: see `bmnode.config.sources`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bmnode.domain.peers import Peer, check_ae_title
+from bmnode.domain.study import Branch
+from bmnode.errors import NotFoundError
+
+DATABASE_FILE = "node.sqlite"
+SPOOL_FOLDER = "spool"
+ENVIRONMENT_PREFIX = "BMNODE__"
+
+AeTitle = Annotated[str, AfterValidator(check_ae_title)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Accept(StrEnum):
+    """Who may send to the node."""
+
+    ANY = "any"
+    CONFIGURED = "configured"
+
+
+class LogFormat(StrEnum):
+    """How a log line is written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """From which severity on an event is written."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Section(BaseModel):
+    """One table of the file. Frozen; a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, content: object) -> object:
+        """TOML has no null: an empty text leaves a key that may be left out at its default."""
+        if not isinstance(content, dict):
+            return content
+        optional = {name for name, info in cls.model_fields.items() if not info.is_required() and info.default is None}
+        return {key: value for key, value in content.items() if not (value == "" and key in optional)}
+
+
+class NodeSettings(Section):
+    """The node itself, as its peers see it."""
+
+    name: str = Field(default="bmnode", min_length=1, max_length=64, description="Name of this node in logs.")
+    ae_title: AeTitle = Field(default="BMNODE", description="AE title that peers call and that the node calls with.")
+    bind: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on. 127.0.0.1 is this machine only, 0.0.0.0 every network interface.",
+    )
+    port: Port = Field(default=11112, description="TCP port of the DICOM listener.")
+    data_dir: Path = Field(
+        default=Path("bmnode-data"),
+        description="Folder for the database, the spool and the results. Relative to this file's folder.",
+    )
+
+
+class DatabaseSettings(Section):
+    """Where the state is kept."""
+
+    url: str | None = Field(
+        default=None,
+        description=f"SQLAlchemy URL; without one, SQLite in `{DATABASE_FILE}` under `[node] data_dir`.",
+    )
+
+
+class SpoolSettings(Section):
+    """Where received images lie."""
+
+    directory: Path | None = Field(
+        default=None, description=f"Folder of received images; without one, `{SPOOL_FOLDER}` under `[node] data_dir`."
+    )
+    min_free_mb: int = Field(
+        default=2048,
+        ge=0,
+        description="Below this much free disk space, in MB, images are refused with status A700 until there is room.",
+    )
+
+
+class ReceiveSettings(Section):
+    """The DICOM listener."""
+
+    accept: Accept = Field(
+        default=Accept.ANY,
+        description="`any` takes associations from everyone, `configured` only from the AE titles under `[peers]`.",
+    )
+    max_associations: int = Field(
+        default=32, ge=1, le=1000, description="Associations at one time; more are rejected with a request to retry."
+    )
+    network_timeout_s: float = Field(
+        default=60.0, gt=0, description="An association that is silent for this many seconds is closed."
+    )
+    max_pdu_bytes: int = Field(
+        default=131072, ge=4096, le=16777216, description="Largest PDU that the node takes, in bytes."
+    )
+
+
+class AssemblySettings(Section):
+    """When a study is complete."""
+
+    quiet_s: float = Field(
+        default=30.0, gt=0, description="A study is complete when no image arrived for this many seconds."
+    )
+    ceiling_s: float = Field(
+        default=3600.0,
+        gt=0,
+        description="A study is taken as it is this many seconds after its first image, even if images still arrive.",
+    )
+
+    @model_validator(mode="after")
+    def _ceiling_is_above_quiet(self) -> Self:
+        if self.ceiling_s < self.quiet_s:
+            raise ValueError(f"ceiling_s ({self.ceiling_s:g}) is below quiet_s ({self.quiet_s:g})")
+        return self
+
+
+class RunSettings(Section):
+    """The computation of one study."""
+
+    timeout_s: float = Field(default=1800.0, gt=0, description="A job is stopped after this many seconds.")
+    attempts: int = Field(default=3, ge=1, le=20, description="How often a job is started before it fails for good.")
+    restart_child_after_jobs: int = Field(
+        default=50, ge=1, description="The worker's child process is replaced after this many jobs."
+    )
+
+
+class DeliverySettings(Section):
+    """How long a result is offered to a destination that does not take it."""
+
+    first_retry_s: float = Field(
+        default=30.0, gt=0, description="Seconds until a failed delivery is tried again; doubled each time."
+    )
+    longest_retry_s: float = Field(default=1800.0, gt=0, description="Longest wait between two attempts, in seconds.")
+    give_up_after_h: float = Field(
+        default=72.0,
+        gt=0,
+        description="A delivery that failed for this many hours stops; `bmnode delivery retry` starts it again.",
+    )
+
+    @model_validator(mode="after")
+    def _waits_grow(self) -> Self:
+        if self.longest_retry_s < self.first_retry_s:
+            raise ValueError(
+                f"longest_retry_s ({self.longest_retry_s:g}) is below first_retry_s ({self.first_retry_s:g})"
+            )
+        return self
+
+
+class LogSettings(Section):
+    """The log. It never carries a patient's name, ID or birth date; studies appear under a pseudonym."""
+
+    level: LogLevel = Field(default=LogLevel.INFO, description="Least severity written.")
+    format: LogFormat = Field(default=LogFormat.JSON, description="`json` lines for machines, `console` for people.")
+    file: Path | None = Field(
+        default=None, description="File to append to instead of standard error. Relative to this file's folder."
+    )
+
+
+class PeerSettings(Section):
+    """Another DICOM application entity, under `[peers.NAME]`: a PACS, a scanner, a workstation."""
+
+    ae_title: AeTitle = Field(description="Its AE title.")
+    host: str = Field(min_length=1, description="Its host name or address.")
+    port: Port = Field(description="Its DICOM port.")
+    rest_url: str | None = Field(
+        default=None, description="Base address of its REST interface, if it is an Orthanc: health, pull and labels."
+    )
+    rest_user: str | None = Field(default=None, description="User of the REST interface.")
+    rest_password_env: str | None = Field(
+        default=None, description="Environment variable that holds the password; it is never written into a file."
+    )
+
+
+class RouteSettings(Section):
+    """Which studies are assessed and who gets the result. A study matches when every given condition holds."""
+
+    name: str = Field(min_length=1, max_length=64, description="Name of the route in lists and logs.")
+    enabled: bool = Field(default=True, description="`false` switches the route off.")
+    modalities: tuple[str, ...] = Field(
+        default=(), description="Modalities, e.g. `NM`, `PT`, `CT`, `MR`, one of which the study has; empty: any."
+    )
+    branches: tuple[Branch, ...] = Field(default=(), description="Branches that the study may take; empty: any.")
+    source_ae: tuple[str, ...] = Field(default=(), description="AE titles of the sender; empty: any.")
+    body_part: tuple[str, ...] = Field(
+        default=(), description="Body Part Examined values, one of which the study has; empty: any."
+    )
+    description: str | None = Field(
+        default=None, description="Regular expression found in study, series or protocol description, in any case."
+    )
+    pipeline: str = Field(
+        default="bone_metastasis", min_length=1, description="Pipeline to run; `bmnode pipeline list` shows them."
+    )
+    destinations: tuple[str, ...] = Field(min_length=1, description="Names of the peers that get the result.")
+    priority: int = Field(default=10, ge=1, le=10, description="1 is the most urgent, 10 the ordinary case.")
+    report_refusals: bool = Field(
+        default=True, description="Whether a study that is not assessable gets a report that says why."
+    )
+    label_in: str | None = Field(
+        default=None, description="Peer with `rest_url` in which a study with results gets a label."
+    )
+
+    @field_validator("description")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+
+class Settings(BaseSettings):
+    """The whole tree.
+
+    Paths are absolute: `bmnode.config.sources` resolves them against the folder of the file.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    node: NodeSettings = NodeSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    spool: SpoolSettings = SpoolSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    assembly: AssemblySettings = AssemblySettings()
+    run: RunSettings = RunSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    log: LogSettings = LogSettings()
+    peers: Mapping[str, PeerSettings] = Field(default_factory=dict)
+    routes: tuple[RouteSettings, ...] = ()
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment stands above the file, whose content comes as arguments."""
+        return (env_settings, init_settings)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that was read, absolute; None where there was none."""
+        return self._file
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the domain tables."""
+        return self.database.url or f"sqlite:///{self.node.data_dir / DATABASE_FILE}"
+
+    @property
+    def spool_directory(self) -> Path:
+        """Folder of received images."""
+        return self.spool.directory or self.node.data_dir / SPOOL_FOLDER
+
+    def peer(self, name: str) -> Peer:
+        """A peer by name. Raises NotFoundError with the nearest name."""
+        found = self.peers.get(name)
+        if found is None:
+            raise NotFoundError(f"there is no peer {name!r}{nearest(name, self.peers)}; see `bmnode peer list`")
+        return Peer(name=name, **found.model_dump())
+
+    @model_validator(mode="after")
+    def _peers_are_usable(self) -> Self:
+        for name, peer in self.peers.items():
+            Peer(name=name, **peer.model_dump())
+        return self
+
+    @model_validator(mode="after")
+    def _routes_name_peers(self) -> Self:
+        names = [route.name for route in self.routes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two routes are named {name!r}")
+        for route in self.routes:
+            for peer in (*route.destinations, *((route.label_in,) if route.label_in else ())):
+                if peer not in self.peers:
+                    hint = nearest(peer, self.peers)
+                    raise ValueError(f"route {route.name!r} names the unknown peer {peer!r}{hint}")
+            if route.label_in and self.peers[route.label_in].rest_url is None:
+                raise ValueError(f"route {route.name!r}: label_in names {route.label_in!r}, which has no rest_url")
+        return self
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`, did you mean 'x'?` for the known word nearest to this one; empty where none is near."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean {found[0]!r}?" if found else ""

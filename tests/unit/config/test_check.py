@@ -1,0 +1,105 @@
+"""What `config check` promises: everything that would keep the node from working is found before it starts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bmnode.config.check import ConfigFinding, Severity, check_settings
+from bmnode.config.sources import parse_settings
+
+ROUTE = '[[routes]]\nname = "a"\ndestinations = ["pacs"]\n'
+PEER = '[peers.pacs]\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which something else listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _check(text: str = "", *, port: int | None = None, ours: bool = False, **environ: str) -> dict[str, ConfigFinding]:
+    node = f"[node]\nport = {port or _free_port()}\n"
+    settings = parse_settings(node + text, file=None)
+    findings = check_settings(settings, answers_as_us=lambda: ours, environ=environ)
+    worst = sorted(findings, key=lambda item: list(Severity).index(item.severity), reverse=True)
+    return {item.key: item for item in worst}
+
+
+def test_good_configuration_has_no_complaint() -> None:
+    """A node with a peer and a route is told that all is well, key by key."""
+    assert {item.severity for item in _check(PEER + ROUTE).values()} == {Severity.OK}
+
+
+def test_port_of_another_program_is_an_error(taken: int) -> None:
+    """Two listeners on one port are found before the scanners do."""
+    assert _check(port=taken)["node.port"].severity is Severity.ERROR
+
+
+def test_port_of_the_running_node_is_fine(taken: int) -> None:
+    """The check can be run beside the node."""
+    assert _check(port=taken, ours=True)["node.port"].severity is Severity.OK
+
+
+def test_address_of_another_machine_is_an_error() -> None:
+    """An address that is not ours cannot be listened on."""
+    settings = parse_settings(f'[node]\nbind = "192.0.2.1"\nport = {_free_port()}\n', file=None)
+    findings = {item.key: item for item in check_settings(settings, answers_as_us=lambda: False, environ={})}
+    assert findings["node.bind"].severity is Severity.ERROR
+
+
+def test_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
+    """Images need a place to lie."""
+    (tmp_path / "occupied").write_text("", encoding="utf-8")
+    text = f'[spool]\ndirectory = "{tmp_path / "occupied" / "spool"}"\n'
+    assert _check(text)["spool.directory"].severity is Severity.ERROR
+
+
+def test_disk_below_its_watermark_is_an_error() -> None:
+    """A node that would refuse every image says so at once."""
+    assert _check("[spool]\nmin_free_mb = 1000000000\n")["spool.min_free_mb"].severity is Severity.ERROR
+
+
+def test_missing_password_is_an_error_and_a_present_one_is_not() -> None:
+    """The variable that holds a password is looked for, and its value never shown."""
+    text = PEER + 'rest_url = "http://127.0.0.1:8042"\nrest_user = "u"\nrest_password_env = "PACS_PASSWORD"\n'
+    key = "peers.pacs.rest_password_env"
+    assert _check(text)[key].severity is Severity.ERROR
+    found = _check(text, PACS_PASSWORD="hunter2")[key]  # noqa: S106 - a test's own
+    assert found.severity is Severity.OK
+    assert "hunter2" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "severity"),
+    [
+        ("", "routes", Severity.WARNING),
+        (PEER + ROUTE + "enabled = false\n", "routes", Severity.WARNING),
+        ('[receive]\naccept = "configured"\n', "receive.accept", Severity.ERROR),
+        (PEER + PEER.replace("peers.pacs", "peers.twin"), "peers", Severity.WARNING),
+        (PEER.replace('"PACS"', '"BMNODE"'), "peers.pacs.ae_title", Severity.WARNING),
+        (PEER + ROUTE + 'modalities = ["ct"]\n', "routes.a.modalities", Severity.WARNING),
+    ],
+)
+def test_what_may_be_a_mistake_is_said(text: str, key: str, severity: Severity) -> None:
+    """Settings that load and still do not do what was meant are pointed at."""
+    assert _check(text)[key].severity is severity
+
+
+def test_open_listener_is_pointed_at() -> None:
+    """Listening to the whole network for everyone is allowed, and said."""
+    settings = parse_settings(f'[node]\nbind = "0.0.0.0"\nport = {_free_port()}\n', file=None)
+    findings = {item.key: item for item in check_settings(settings, answers_as_us=lambda: False, environ={})}
+    assert findings["receive.accept"].severity is Severity.WARNING
