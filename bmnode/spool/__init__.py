@@ -1,1 +1,19 @@
-"""spool"""
+"""Received instances on the disk: written durably, inspected, replayed at start."""
+
+from bmnode.spool.arrivals import DueAt, record_arrival, stored_instance
+from bmnode.spool.inspect import InstanceIdentity, inspect_data_set
+from bmnode.spool.replay import ReplayReport, replay
+from bmnode.spool.writer import Spool, SpooledFile, StagedFile
+
+__all__ = [
+    "DueAt",
+    "InstanceIdentity",
+    "ReplayReport",
+    "Spool",
+    "SpooledFile",
+    "StagedFile",
+    "inspect_data_set",
+    "record_arrival",
+    "replay",
+    "stored_instance",
+]

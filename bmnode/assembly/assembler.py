@@ -1,0 +1,48 @@
+"""Judges the studies that are due. What is complete is frozen by the study flow, in its own transaction."""
+
+from __future__ import annotations
+
+import structlog
+
+from bmnode.assembly.policy import CompletenessPolicy
+from bmnode.clock import Clock
+from bmnode.domain.records import StudyRecord
+from bmnode.observe.references import study_ref
+from bmnode.storage import Database, Studies
+
+_LOG = structlog.get_logger(__name__)
+
+
+class Assembler:
+    """Decides which studies can be frozen.
+
+    Nothing is kept in memory: the studies table says what is due, so a restart forgets nothing
+    and two callers at once only do the same work twice.
+    """
+
+    def __init__(self, database: Database, *, policy: CompletenessPolicy, clock: Clock) -> None:
+        self._database = database
+        self._policy = policy
+        self._clock = clock
+
+    def complete_studies(self) -> tuple[StudyRecord, ...]:
+        """Studies that are complete now, longest waiting first; those that must wait are put off.
+
+        A returned study stays due until it is frozen: a caller that dies in between finds it
+        again. Its `version` tells whether an image arrived since.
+        """
+        now = self._clock.now()
+        with self._database.read() as connection:
+            if not Studies(connection).due(now):
+                return ()
+        complete: list[StudyRecord] = []
+        with self._database.write() as connection:
+            studies = Studies(connection)
+            for study in studies.due(now):
+                verdict = self._policy.judge(study, now)
+                if verdict.wait_until is None:
+                    complete.append(study)
+                else:
+                    studies.postpone(study.study_uid, due_at=verdict.wait_until)
+                _LOG.debug("study_judged", study_ref=study_ref(study.study_uid), verdict=verdict.reason)
+        return tuple(complete)

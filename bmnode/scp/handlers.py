@@ -1,0 +1,208 @@
+"""pynetdicom's events, turned into calls, log events and audit lines. The boundary of receiving."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import structlog
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from sqlalchemy.exc import SQLAlchemyError
+
+from bmnode.clock import Clock
+from bmnode.domain.ids import is_safe_uid
+from bmnode.errors import IngestError
+from bmnode.observe.references import instance_ref
+from bmnode.scp.contexts import keep_senders_order
+from bmnode.scp.options import AcceptorOptions, judge_association
+from bmnode.scp.receiver import Receiver, StoreRequest
+from bmnode.scp.status import SUCCESS, status_of
+from bmnode.scp.transport import end_negotiation
+from bmnode.storage import AuditTrail, Database
+
+_LOG = structlog.get_logger(__name__)
+_C_STORE_RQ = 0x0001  # PS3.7 E.1
+_INVALID_PDU = "Evt19"  # PS3.8 Table 9-10
+UNKNOWN_ACTOR = "unknown"
+"""Who acts in the audit trail where a connection never said its AE title."""
+
+
+class Handlers:
+    """What the acceptor does at each event.
+
+    Args:
+        options: who is let in.
+        receiver: keeps instances.
+        database: holds the audit trail.
+        clock: dates it.
+    """
+
+    def __init__(self, options: AcceptorOptions, *, receiver: Receiver, database: Database, clock: Clock) -> None:
+        self._options = options
+        self._receiver = receiver
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._admitted: WeakKeyDictionary[Association, Counter[str]] = WeakKeyDictionary()
+
+    def table(self) -> list[EventHandlerType]:
+        """Events and who handles them."""
+        return [
+            (evt.EVT_REQUESTED, self.on_requested),
+            (evt.EVT_ESTABLISHED, self.on_established),
+            (evt.EVT_RELEASED, self.on_released),
+            (evt.EVT_ABORTED, self.on_aborted),
+            (evt.EVT_CONN_CLOSE, self.on_closed),
+            (evt.EVT_DIMSE_RECV, self.on_message),
+            (evt.EVT_C_ECHO, self.on_echo),
+            (evt.EVT_C_STORE, self.on_store),
+        ]
+
+    def on_requested(self, event: Event) -> None:
+        """Reject the association, or let pynetdicom negotiate it in the sender's order (PS3.8 7.1)."""
+        association = event.assoc
+        request = cast("A_ASSOCIATE", association.requestor.primitive)
+        association.requestor.ae_title = request.calling_ae_title
+        with self._lock:
+            others = sum(known.is_alive() for known in self._admitted)
+            rejection = judge_association(
+                self._options,
+                calling_ae=request.calling_ae_title,
+                called_ae=request.called_ae_title,
+                others=others,
+            )
+            if rejection is None:
+                self._admitted[association] = Counter()
+        if rejection is None:
+            keep_senders_order(request.presentation_context_definition_list)
+            return
+        reason = rejection.name.lower()
+        self._tell("association_rejected", association, outcome="failure", reason=reason)
+        association.acse.send_reject(*rejection.value)
+        association.kill()  # returns when the rejection has left; the connection must not be closed before
+
+    def on_established(self, event: Event) -> None:
+        """Say who came, and what was refused to them."""
+        association = event.assoc
+        self._tell(
+            "association_accepted",
+            association,
+            contexts=len(association.accepted_contexts),
+            refused_contexts=sorted({str(context.abstract_syntax) for context in association.rejected_contexts}),
+        )
+
+    def on_released(self, event: Event) -> None:
+        """Say what came over it."""
+        self._tell("association_released", event.assoc, received=self._counts(event.assoc))
+
+    def on_aborted(self, event: Event) -> None:
+        """Say what came over it before it broke."""
+        self._tell("association_aborted", event.assoc, outcome="failure", received=self._counts(event.assoc))
+
+    def on_closed(self, event: Event) -> None:
+        """Say that somebody connected and never spoke DICOM."""
+        if event.assoc.requestor.primitive is None:
+            self._tell("connection_without_association", event.assoc, outcome="failure")
+            end_negotiation(event.assoc)
+
+    def on_message(self, event: Event) -> None:
+        """End an association whose C-STORE request names no instance: pynetdicom would leave it without an answer."""
+        command = event.message.command_set
+        if command.get("CommandField") != _C_STORE_RQ:
+            return
+        if command.get("AffectedSOPClassUID") and command.get("AffectedSOPInstanceUID"):
+            return
+        self._tell("request_without_identifiers", event.assoc, outcome="failure")
+        event.assoc.dul.event_queue.put(_INVALID_PDU)
+
+    def on_echo(self, event: Event) -> int:
+        """C-ECHO (PS3.7 9.1.5)."""
+        _LOG.info("echo_answered", peer_ae=event.assoc.requestor.ae_title)
+        return SUCCESS
+
+    def on_store(self, event: Event) -> int:
+        """C-STORE: keep the instance, then give the status (PS3.7 9.1.1).
+
+        This is one of the project's three boundaries: whatever goes wrong becomes a status for
+        the sender, an audit line and a log event, and the association goes on.
+        """
+        association = event.assoc
+        request = _request(event)
+        try:
+            receipt = self._receiver.receive(request)
+        except Exception as error:  # noqa: BLE001 - the boundary: nothing may escape to the network layer
+            return self._refuse(association, request, error)
+        self._count(association, receipt.value)
+        _LOG.info(
+            "instance_received",
+            outcome=receipt.value,
+            peer_ae=request.source_ae,
+            instance_ref=instance_ref(request.sop_instance_uid),
+            size_bytes=len(request.data_set),
+        )
+        return SUCCESS
+
+    def _refuse(self, association: Association, request: StoreRequest, error: Exception) -> int:
+        status, code = status_of(error)
+        self._count(association, "refused")
+        reason = str(error) if isinstance(error, IngestError) else type(error).__name__
+        fields: dict[str, object] = {"status": f"0x{status:04X}", "code": code, "reason": reason}
+        _LOG.warning(
+            "instance_refused",
+            peer_ae=request.source_ae,
+            instance_ref=instance_ref(request.sop_instance_uid),
+            exc_info=None if isinstance(error, IngestError) else error,
+            **fields,
+        )
+        known = is_safe_uid(request.sop_instance_uid)
+        subject = request.sop_instance_uid if known else _subject(association)
+        self._audit("instance_refused", actor=request.source_ae, subject=subject, outcome="failure", detail=fields)
+        return status
+
+    def _tell(self, event: str, association: Association, *, outcome: str = "success", **fields: object) -> None:
+        """Log and audit what happened to an association. AE titles and addresses are no patient data."""
+        actor = association.requestor.ae_title or UNKNOWN_ACTOR
+        _LOG.info(event, peer_ae=actor, peer_address=association.requestor.address, **fields)
+        self._audit(event, actor=actor, subject=_subject(association), outcome=outcome, detail=fields)
+
+    def _audit(self, event: str, *, actor: str, subject: str, outcome: str, detail: Mapping[str, object]) -> None:
+        try:
+            with self._database.write() as connection:
+                AuditTrail(connection).record(
+                    event, at=self._clock.now(), actor=actor, subject=subject, outcome=outcome, detail=detail
+                )
+        except SQLAlchemyError as error:
+            # What is told here changed nothing that is kept, so the sender still gets its answer;
+            # that the trail has a gap stays in the log.
+            _LOG.error("audit_failed", audit_event=event, error=type(error).__name__)
+
+    def _count(self, association: Association, what: str) -> None:
+        with self._lock:
+            self._admitted.setdefault(association, Counter())[what] += 1
+
+    def _counts(self, association: Association) -> dict[str, int]:
+        with self._lock:
+            return dict(self._admitted.get(association, Counter()))
+
+
+def _request(event: Event) -> StoreRequest:
+    primitive = cast("C_STORE", event.request)
+    data_set = primitive.DataSet
+    return StoreRequest(
+        sop_class_uid=str(primitive.AffectedSOPClassUID or ""),
+        sop_instance_uid=str(primitive.AffectedSOPInstanceUID or ""),
+        transfer_syntax_uid=str(event.context.transfer_syntax),
+        source_ae=event.assoc.requestor.ae_title,
+        data_set=b"" if data_set is None else data_set.getbuffer(),
+    )
+
+
+def _subject(association: Association) -> str:
+    return f"{association.requestor.ae_title or UNKNOWN_ACTOR}@{association.requestor.address}"

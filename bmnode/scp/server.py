@@ -1,0 +1,108 @@
+"""The acceptor: starts and stops the DICOM listener."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from pydicom.uid import UID
+from pynetdicom import AE
+
+from bmnode.clock import Clock
+from bmnode.scp.contexts import supported_contexts
+from bmnode.scp.handlers import Handlers
+from bmnode.scp.options import AcceptorOptions
+from bmnode.scp.receiver import Receiver
+from bmnode.scp.transport import SPARE_CONNECTIONS, AcceptorServer
+from bmnode.spool import DueAt, Spool
+from bmnode.spool.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from bmnode.storage import Database
+
+_POLL_S = 0.1
+"""How often the listener looks whether it is to stop."""
+_AFTER_ABORT_S = 2.0
+"""How long an aborted association may take to end its thread."""
+_LOG = structlog.get_logger(__name__)
+
+
+class Acceptor:
+    """Listens for associations and keeps what is stored over them.
+
+    Args:
+        options: where to listen and whom to let in.
+        spool: where files go; replay it before the start.
+        database: where rows go.
+        clock: dates rows and measures waiting.
+        quiet: when a study is to be judged after an image; `CompletenessPolicy.due_at` of `bmnode.assembly`.
+    """
+
+    def __init__(
+        self, options: AcceptorOptions, *, spool: Spool, database: Database, clock: Clock, quiet: DueAt
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        receiver = Receiver(spool, database=database, clock=clock, due_at=quiet)
+        self._handlers = Handlers(options, receiver=receiver, database=database, clock=clock)
+        self._server: AcceptorServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on. Raises RuntimeError before the start."""
+        if self._server is None:
+            raise RuntimeError("the acceptor was not started")
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Listen. Raises OSError where the address cannot be bound, RuntimeError where it runs already."""
+        if self._server is not None:
+            raise RuntimeError("the acceptor runs already")
+        server = AcceptorServer(
+            _application_entity(self._options),
+            (self._options.bind, self._options.port),
+            self._options.ae_title,
+            supported_contexts(),
+            evt_handlers=self._handlers.table(),
+            clock=self._clock,
+            connection_limit=self._options.max_associations + SPARE_CONNECTIONS,
+        )
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": _POLL_S}, name="bmnode-acceptor", daemon=True
+        )
+        thread.start()
+        self._server, self._thread = server, thread
+        _LOG.info("acceptor_started", ae_title=self._options.ae_title, bind=self._options.bind, port=self.port)
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Let nobody in any more, wait for associations to end, then abort those that remain. Harmless twice.
+
+        What was acknowledged is kept either way; an instance that is being received when its
+        association is aborted was not acknowledged, and its sender tries again.
+        """
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        self._server = self._thread = None
+        server.shutdown()
+        thread.join()
+        deadline = self._clock.monotonic_s() + grace_s
+        for association in server.active_associations:
+            association.join(max(0.0, deadline - self._clock.monotonic_s()))
+        aborted = server.active_associations
+        for association in aborted:
+            association.abort()
+            association.join(_AFTER_ABORT_S)
+        _LOG.info("acceptor_stopped", aborted=len(aborted))
+
+
+def _application_entity(options: AcceptorOptions) -> AE:
+    ae = AE(ae_title=options.ae_title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.maximum_pdu_size = options.max_pdu_bytes
+    ae.acse_timeout = options.acse_timeout_s
+    ae.dimse_timeout = options.dimse_timeout_s
+    ae.network_timeout = options.network_timeout_s
+    # Ours is the limit, by associations; pynetdicom counts connections that say nothing as well.
+    ae.maximum_associations = options.max_associations + SPARE_CONNECTIONS
+    return ae

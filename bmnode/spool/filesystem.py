@@ -1,0 +1,108 @@
+"""The few operations of a file system that the spool's promise rests on, behind a Protocol.
+
+`bmnode.testing.filesystem.SimulatedFileSystem` implements the same Protocol with power cuts,
+short writes and full disks, and passes the same contract tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+
+class FileSystem(Protocol):
+    """What the spool asks of a disk. Every method raises OSError as the system call does."""
+
+    def create(self, path: Path) -> int:
+        """Open a new file for writing and return its handle. FileExistsError where the name is taken."""
+        ...
+
+    def write(self, handle: int, data: memoryview) -> int:
+        """Append; returns how many bytes were taken, which may be fewer than given."""
+        ...
+
+    def sync(self, handle: int) -> None:
+        """Return when the file's content is on the disk."""
+        ...
+
+    def close(self, handle: int) -> None:
+        """Give the handle back."""
+        ...
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, replacing a target that exists, in one step."""
+        ...
+
+    def make_directory(self, path: Path) -> bool:
+        """Make one directory; False where it exists already."""
+        ...
+
+    def sync_directory(self, path: Path) -> None:
+        """Return when the directory's entries are on the disk."""
+        ...
+
+    def exists(self, path: Path) -> bool:
+        """Whether a file or directory of this name is there."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; one that is not there is no error."""
+        ...
+
+    def free_bytes(self, path: Path) -> int:
+        """What an unprivileged process may still write on the file system that holds the directory."""
+        ...
+
+
+class OsFileSystem:
+    """The machine's own file system. Patient data is readable by the node's user alone."""
+
+    def create(self, path: Path) -> int:
+        """Open a new file for writing."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, handle: int, data: memoryview) -> int:
+        """Append; may take fewer bytes than given."""
+        return os.write(handle, data)
+
+    def sync(self, handle: int) -> None:
+        """Flush content and size."""
+        os.fsync(handle)
+
+    def close(self, handle: int) -> None:
+        """Close the descriptor."""
+        os.close(handle)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename atomically."""
+        source.replace(target)
+
+    def make_directory(self, path: Path) -> bool:
+        """Make one directory; False where it exists already."""
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            return False
+        return True
+
+    def sync_directory(self, path: Path) -> None:
+        """Flush the directory's entries: a renamed file may be gone after a power cut without it."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def exists(self, path: Path) -> bool:
+        """Whether the name is taken."""
+        return path.exists()
+
+    def remove(self, path: Path) -> None:
+        """Remove a file if it is there."""
+        path.unlink(missing_ok=True)
+
+    def free_bytes(self, path: Path) -> int:
+        """Free space for an unprivileged process."""
+        return shutil.disk_usage(path).free

@@ -1,0 +1,215 @@
+"""Received instances as files: on the disk, whole and under their name, before anybody is told so.
+
+    <directory>/incoming/<random>.part          being written; of no value after a restart
+    <directory>/studies/<study UID>/<SOP instance UID>.dcm
+    <directory>/quarantine/                     what replay found and could not read
+
+An instance goes two steps. `stage` writes and syncs it under a temporary name; `publish`
+renames it and syncs the directory. The receiver publishes inside the transaction that adds the
+instance's row, after the row is in: the database then decides which of two senders of one SOP
+Instance UID is the first, and a file under its final name is never replaced once its row exists.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from bmnode.domain.ids import is_safe_uid
+from bmnode.errors import SpoolFullError
+from bmnode.spool.filesystem import FileSystem, OsFileSystem
+from bmnode.spool.inspect import InstanceIdentity
+from bmnode.spool.part10 import file_head
+
+STUDIES = "studies"
+INCOMING = "incoming"
+QUARANTINE = "quarantine"
+SUFFIX = ".dcm"
+TEMPORARY_SUFFIX = ".part"
+_REMEMBERED_DIRECTORIES = 10_000
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpooledFile:
+    """An instance in the spool."""
+
+    path: Path
+    sha256: str
+    """Of the data set's bytes, without preamble and file meta information."""
+    size_bytes: int
+    """Of the data set."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StagedFile:
+    """An instance that is whole and synced, under a temporary name."""
+
+    temporary: Path
+    target: Path
+    sha256: str
+    size_bytes: int
+
+
+class Spool:
+    """The directory of received instances.
+
+    Args:
+        directory: made by `prepare`, or the first write, where it is missing.
+        min_free_bytes: nothing is written that would leave less free space than this.
+        file_system: for tests that cut the power; the machine's own without one.
+    """
+
+    def __init__(self, directory: Path, *, min_free_bytes: int, file_system: FileSystem | None = None) -> None:
+        self.directory = directory
+        self._min_free_bytes = min_free_bytes
+        self._files = file_system or OsFileSystem()
+        self._durable_directories: set[Path] = set()
+        self._is_prepared = False
+
+    @property
+    def studies_directory(self) -> Path:
+        """Where the instances lie, a folder a study."""
+        return self.directory / STUDIES
+
+    @property
+    def incoming_directory(self) -> Path:
+        """Where instances are written; in the same file system, so that a rename moves no bytes."""
+        return self.directory / INCOMING
+
+    @property
+    def quarantine_directory(self) -> Path:
+        """Where files go that replay cannot read."""
+        return self.directory / QUARANTINE
+
+    def path(self, study_uid: str, sop_instance_uid: str) -> Path:
+        """Where an instance lies, or would. Raises ValueError where an identifier cannot be a file name."""
+        if not (is_safe_uid(study_uid) and is_safe_uid(sop_instance_uid)):
+            raise ValueError("an identifier that is no UID cannot name a file")
+        return self.studies_directory / study_uid / f"{sop_instance_uid}{SUFFIX}"
+
+    def has(self, study_uid: str, sop_instance_uid: str) -> bool:
+        """Whether the instance's file is there."""
+        return self._files.exists(self.path(study_uid, sop_instance_uid))
+
+    def prepare(self) -> None:
+        """Make the folders where they are missing; the first write would. Raises SpoolFullError or OSError."""
+        if self._is_prepared:
+            return
+        missing = takewhile(lambda path: not self._files.exists(path), self.directory.parents)
+        folders = (self.directory, self.studies_directory, self.incoming_directory, self.quarantine_directory)
+        with _full_disk_named():
+            for path in (*reversed(tuple(missing)), *folders):
+                self._make_directory(path)
+        self._is_prepared = True
+
+    def stage(self, data_set: bytes | memoryview, *, identity: InstanceIdentity, source_ae: str) -> StagedFile:
+        """Write an instance under a temporary name and sync it.
+
+        Args:
+            data_set: as received; it is not re-encoded.
+            identity: what `inspect_data_set` read from it.
+            source_ae: the sender's AE title, kept in the file meta information.
+
+        Raises:
+            SpoolFullError: the disk is full or would fall below its watermark. Nothing is left behind.
+            OSError: the disk failed otherwise. Nothing is left behind.
+        """
+        self.prepare()
+        head = file_head(
+            sop_class_uid=identity.sop_class_uid,
+            sop_instance_uid=identity.sop_instance_uid,
+            transfer_syntax_uid=identity.transfer_syntax_uid,
+            source_ae=source_ae,
+        )
+        self._check_space(len(head) + len(data_set))
+        target = self.path(identity.study_uid, identity.sop_instance_uid)
+        temporary = self.incoming_directory / f"{secrets.token_hex(16)}{TEMPORARY_SUFFIX}"
+        try:
+            with _full_disk_named():
+                self._write_synced(temporary, (memoryview(head), memoryview(data_set)))
+        except (OSError, SpoolFullError):
+            with suppress(OSError):  # what is left is under a temporary name, which replay clears
+                self._files.remove(temporary)
+            raise
+        return StagedFile(
+            temporary=temporary,
+            target=target,
+            sha256=hashlib.sha256(data_set).hexdigest(),
+            size_bytes=len(data_set),
+        )
+
+    def publish(self, staged: StagedFile) -> SpooledFile:
+        """Give a staged instance its name, durably. Replaces a file that no row speaks for.
+
+        Raises SpoolFullError or OSError; whether the name is there afterwards is then unknown,
+        and the instance must not be acknowledged.
+        """
+        with _full_disk_named():
+            self._make_directory(staged.target.parent)
+            self._files.replace(staged.temporary, staged.target)
+            self._files.sync_directory(staged.target.parent)
+        return SpooledFile(path=staged.target, sha256=staged.sha256, size_bytes=staged.size_bytes)
+
+    def write(self, data_set: bytes | memoryview, *, identity: InstanceIdentity, source_ae: str) -> SpooledFile:
+        """Stage and publish at once, for whoever knows that nobody else writes this instance."""
+        return self.publish(self.stage(data_set, identity=identity, source_ae=source_ae))
+
+    def quarantine(self, path: Path) -> Path:
+        """Move a file of the studies to where it disturbs nobody; returns where that is."""
+        self.prepare()
+        target = self.quarantine_directory / f"{path.parent.name}_{path.name}"
+        self._files.replace(path, target)
+        self._files.sync_directory(self.quarantine_directory)
+        return target
+
+    def discard(self, staged: StagedFile) -> None:
+        """Forget a staged instance; harmless after it was published."""
+        self._files.remove(staged.temporary)
+
+    def _check_space(self, size_bytes: int) -> None:
+        free = self._files.free_bytes(self.directory)
+        if free - size_bytes < self._min_free_bytes:
+            raise SpoolFullError(
+                f"{free} bytes are free where the spool lies, {self._min_free_bytes} must stay free; free some space"
+            )
+
+    def _write_synced(self, path: Path, parts: tuple[memoryview, ...]) -> None:
+        handle = self._files.create(path)
+        try:
+            for part in parts:
+                written = 0
+                while written < len(part):
+                    written += self._files.write(handle, part[written:])
+            self._files.sync(handle)
+        finally:
+            self._files.close(handle)
+
+    def _make_directory(self, path: Path) -> None:
+        """Make a directory whose own name is durable when this returns.
+
+        That it exists proves nothing: another thread may have made it a moment ago and still be
+        waiting for its sync. So each process syncs the parent once a directory.
+        """
+        made = self._files.make_directory(path)
+        if made or path not in self._durable_directories:
+            self._files.sync_directory(path.parent)
+            if len(self._durable_directories) >= _REMEMBERED_DIRECTORIES:
+                self._durable_directories.clear()
+            self._durable_directories.add(path)
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise SpoolFullError("the spool's disk is full; free some space") from error
+        raise
