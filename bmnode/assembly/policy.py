@@ -39,10 +39,9 @@ class CompletenessPolicy(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuietTime:
-    """Complete when nothing arrived for `quiet_s`, or `ceiling_s` after the first image, whichever comes first.
+    """Complete when nothing arrived for `quiet_s`, or `ceiling_s` after it was opened, whichever comes first.
 
-    The ceiling holds until the study was frozen once. A study that is opened again by late
-    images waits for its quiet time alone: its first result is out already.
+    A study is opened by its first image, and again by the first late one.
 
     Raises ValueError for a ceiling below the quiet time, or times that are not positive.
     """
@@ -73,6 +72,7 @@ class QuietTime:
         return Verdict(wait_until=quiet if ceiling is None else min(quiet, ceiling), reason="arriving")
 
     def _ceiling(self, study: StudyRecord) -> datetime | None:
-        if study.revision > 0 or study.state is not StudyState.RECEIVING:
+        """None for a study that is not receiving: the image at hand opens it, and its time begins now."""
+        if study.state is not StudyState.RECEIVING:
             return None
-        return study.first_received_at + timedelta(seconds=self.ceiling_s)
+        return study.opened_at + timedelta(seconds=self.ceiling_s)

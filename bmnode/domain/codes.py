@@ -75,6 +75,8 @@ class Concept:
     LESION_FRACTION = project_code("LESION-FRAC", "Share of evaluated bone in lesions")
     LYTIC_FRACTION = project_code("LYTIC-FRAC", "Share of lesion below the lytic limit")
     SCLEROTIC_FRACTION = project_code("SCLEROTIC-FRAC", "Share of lesion above the sclerotic limit")
+    LYTIC_LIMIT = project_code("LYTIC-LIMIT", "Attenuation below which bone counts as lytic")
+    SCLEROTIC_LIMIT = project_code("SCLEROTIC-LIMIT", "Attenuation above which bone counts as sclerotic")
     LESION_TYPE = project_code("LESION-TYPE", "Type of bone lesion")
     LOCALISATION = project_code("LOCALISATION", "Localisation to bone")
 

@@ -37,6 +37,8 @@ class StudyRecord:
     instance_count: int
     source_ae: str
     first_received_at: datetime
+    opened_at: datetime
+    """When it began to receive, the last time: its first image, or the late one that opened it again."""
     last_received_at: datetime
     due_at: datetime | None
     """When the study is to be judged complete, if nothing more arrives."""

@@ -14,6 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from bmnode import MANUFACTURER, MODEL_NAME
 from bmnode.domain.codes import PROJECT_SCHEME, Code
 from bmnode.domain.ids import derive_uid
+from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from bmnode.domain.results import Algorithm, ResultSet
 from bmnode.results.concepts import (
     IMAGE_PROCESSING,
@@ -28,8 +29,6 @@ from bmnode.results.concepts import (
 )
 from bmnode.results.context import ResultKind, WriteContext
 from bmnode.results.sources import IDENTIFYING, SourceStudy
-
-IMPLEMENTATION_CLASS_UID = derive_uid("implementation class", MODEL_NAME)
 
 _ASCII = str.maketrans(
     {"µ": "u", "μ": "u", "σ": "sigma", "×": "x", "≥": ">=", "≤": "<=", "±": "+/-", "–": "-", "—": "-", "→": "->",
@@ -192,5 +191,6 @@ def _file_meta(dataset: Dataset, context: WriteContext) -> FileMetaDataset:
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     meta.ImplementationVersionName = plain(f"BMNODE_{context.software_version}", limit=16)
     return meta

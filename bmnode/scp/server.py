@@ -9,13 +9,13 @@ from pydicom.uid import UID
 from pynetdicom import AE
 
 from bmnode.clock import Clock
+from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from bmnode.scp.contexts import supported_contexts
 from bmnode.scp.handlers import Handlers
 from bmnode.scp.options import AcceptorOptions
 from bmnode.scp.receiver import Receiver
 from bmnode.scp.transport import SPARE_CONNECTIONS, AcceptorServer
 from bmnode.spool import DueAt, Spool
-from bmnode.spool.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from bmnode.storage import Database
 
 _POLL_S = 0.1

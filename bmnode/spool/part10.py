@@ -10,12 +10,8 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
-from bmnode import MODEL_NAME
-from bmnode.domain.ids import derive_uid
+from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-IMPLEMENTATION_CLASS_UID = derive_uid("implementation class", MODEL_NAME)
-"""Names this software in files and associations (PS3.7 D.3.3.2)."""
-IMPLEMENTATION_VERSION_NAME = "BMNODE_0"
 PREAMBLE = b"\x00" * 128 + b"DICM"
 _GROUP_LENGTH_ELEMENT_BYTES = 12
 """File Meta Information Group Length (0002,0000) itself, which it does not count."""

@@ -54,6 +54,7 @@ class Studies:
                     instance_count=1,
                     source_ae=source_ae,
                     first_received_at=at,
+                    opened_at=at,
                     last_received_at=at,
                     due_at=due_at,
                 )
@@ -65,6 +66,7 @@ class Studies:
                 version=known.version + 1,
                 instance_count=known.instance_count + 1,
                 source_ae=source_ae,
+                opened_at=known.opened_at if known.state is StudyState.RECEIVING else at,
                 last_received_at=at,
                 due_at=due_at,
             )

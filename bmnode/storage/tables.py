@@ -59,6 +59,7 @@ studies = sa.Table(
     sa.Column("instance_count", sa.Integer, nullable=False),
     sa.Column("source_ae", sa.String(16), nullable=False),
     sa.Column("first_received_at", UtcDateTime, nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("last_received_at", UtcDateTime, nullable=False),
     sa.Column("due_at", UtcDateTime, index=True),
     _one_of("state", StudyState),

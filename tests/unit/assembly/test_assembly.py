@@ -102,6 +102,19 @@ def test_a_late_image_waits_for_its_own_quiet_time(database: Database, clock: Fa
     assert _complete(database, clock) == [STUDY]
 
 
+def test_the_ceiling_ends_an_endless_trickle_of_late_images(database: Database, clock: FakeClock) -> None:
+    """A study that was opened again is taken at the ceiling counted from its first late image."""
+    _arrive(database, clock)
+    clock.advance(30)
+    _freeze(database, clock)
+    clock.advance(100_000)
+    for _ in range(10):
+        _arrive(database, clock)
+        assert _complete(database, clock) == []
+        clock.advance(10)
+    assert _complete(database, clock) == [STUDY]
+
+
 def test_a_complete_study_is_found_again_until_it_is_frozen(database: Database, clock: FakeClock) -> None:
     """A caller that dies between the verdict and the freeze loses nothing."""
     _arrive(database, clock)
@@ -157,7 +170,8 @@ def test_the_verdict_names_what_decided() -> None:
         revision=0,
         instance_count=2,
         source_ae="CT1",
-        first_received_at=start,
+        first_received_at=start - timedelta(days=1),
+        opened_at=start,
         last_received_at=start + timedelta(seconds=80),
         due_at=None,
     )
@@ -165,4 +179,4 @@ def test_the_verdict_names_what_decided() -> None:
     assert (POLICY.judge(study, at_90).reason, POLICY.judge(study, at_90).wait_until) == ("arriving", at_100)
     assert POLICY.judge(study, at_100).reason == "ceiling"
     assert POLICY.judge(study, at_110).reason == "quiet"
-    assert POLICY.judge(replace(study, revision=1), at_100).wait_until == at_110
+    assert POLICY.judge(replace(study, opened_at=at_90), at_100).wait_until == at_110

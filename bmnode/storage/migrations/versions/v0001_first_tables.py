@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("instance_count", sa.Integer(), nullable=False),
         sa.Column("source_ae", sa.String(length=16), nullable=False),
         sa.Column("first_received_at", UtcDateTime(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
         sa.Column("last_received_at", UtcDateTime(), nullable=False),
         sa.Column("due_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint("state IN ('receiving', 'complete', 'rejected')", name=op.f("ck_studies_state_known")),

@@ -1,0 +1,252 @@
+"""The composition root: settings in, running parts out. Nothing else knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from bmnode.assembly import Assembler, QuietTime
+from bmnode.clock import Clock, SystemClock
+from bmnode.config import Settings
+from bmnode.config.settings import Accept
+from bmnode.delivery.orthanc_rest import OrthancRest
+from bmnode.delivery.policy import RetryPolicy
+from bmnode.delivery.sender import CStoreSender
+from bmnode.domain.ids import digest
+from bmnode.domain.pipelines import ReportProgress
+from bmnode.domain.records import JobRecord
+from bmnode.errors import NotFoundError
+from bmnode.observe.references import study_ref
+from bmnode.results.pictures import draw_pictures
+from bmnode.results.wire import load_result_set
+from bmnode.run.attempts import attempt_name
+from bmnode.run.child_runner import LocalChildRunner, RunLimits
+from bmnode.run.process import ChildOptions
+from bmnode.run.runner import RunOutcome, RunRequest
+from bmnode.scp.options import AcceptorOptions
+from bmnode.scp.server import Acceptor
+from bmnode.selection.headers import read_study
+from bmnode.selection.rules import RouteRule
+from bmnode.spool import Spool, replay
+from bmnode.storage import Database
+from bmnode.work.client import EngineClient
+from bmnode.work.flows import DbosEngine
+from bmnode.work.handlers import WorkParts
+from bmnode.work.running import RunOptions
+from bmnode.work.selecting import RuleSelector
+from bmnode.work.worker import Worker
+
+CHILD_MODULE = "bmnode.child"
+RESULTS_FOLDER = "results"
+DEFAULT_PIPELINE = "bone_metastasis"
+_MB = 1024 * 1024
+_HOUR_S = 3600.0
+
+_log = structlog.get_logger(__name__)
+
+
+# --- parts -----------------------------------------------------------------------------
+
+
+def open_database(settings: Settings) -> Database:
+    """The node's database with this version's schema. Raises StorageError."""
+    settings.node.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    database.migrate()
+    return database
+
+
+def results_dir(settings: Settings) -> Path:
+    """Where the jobs' folders lie."""
+    return settings.node.data_dir / RESULTS_FOLDER
+
+
+def _spool(settings: Settings) -> Spool:
+    return Spool(settings.spool_directory, min_free_bytes=settings.spool.min_free_mb * _MB)
+
+
+def _completeness(settings: Settings) -> QuietTime:
+    return QuietTime(quiet_s=settings.assembly.quiet_s, ceiling_s=settings.assembly.ceiling_s)
+
+
+def _acceptor_options(settings: Settings) -> AcceptorOptions:
+    known = None
+    if settings.receive.accept is Accept.CONFIGURED:
+        known = frozenset(peer.ae_title for peer in settings.peers.values())
+    return AcceptorOptions(
+        ae_title=settings.node.ae_title,
+        bind=settings.node.bind,
+        port=settings.node.port,
+        known_peers=known,
+        max_associations=settings.receive.max_associations,
+        max_pdu_bytes=settings.receive.max_pdu_bytes,
+        dimse_timeout_s=settings.receive.network_timeout_s,
+        network_timeout_s=settings.receive.network_timeout_s,
+    )
+
+
+def build_acceptor(settings: Settings, *, database: Database, clock: Clock) -> Acceptor:
+    """The DICOM listener, its spool made to agree with the database first."""
+    spool, policy = _spool(settings), _completeness(settings)
+    report = replay(spool, database=database, clock=clock, due_at=policy.due_at)
+    _log.info(
+        "spool_replayed",
+        adopted=len(report.adopted),
+        missing=len(report.missing),
+        quarantined=len(report.quarantined),
+        temporaries_removed=report.temporaries_removed,
+    )
+    return Acceptor(_acceptor_options(settings), spool=spool, database=database, clock=clock, quiet=policy.due_at)
+
+
+def build_runner(settings: Settings, *, log_path: Path, clock: Clock) -> LocalChildRunner:
+    """What computes jobs: one warm child process."""
+    return LocalChildRunner(
+        options=ChildOptions(command=_child_command(), log_path=log_path),
+        limits=RunLimits(timeout_s=settings.run.timeout_s, jobs_per_child=settings.run.restart_child_after_jobs),
+        clock=clock,
+    )
+
+
+def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Worker:
+    """The working process: flows, child, ticks."""
+    spool = _spool(settings)
+    engine = DbosEngine(database, node_id=settings.node.name, clock=clock)
+    runner = build_runner(settings, log_path=settings.node.data_dir / "child.log", clock=clock)
+    parts = WorkParts(
+        database=database,
+        engine=engine,
+        runner=runner,
+        sender=CStoreSender(settings.node.ae_title, clock=clock),
+        select=RuleSelector(rules=tuple(RouteRule.from_settings(route) for route in settings.routes)),
+        locate=lambda instance: spool.path(instance.study_uid, instance.sop_instance_uid),
+        peers=settings.peer,
+        clock=clock,
+        run_options=RunOptions(results_dir=results_dir(settings), max_attempts=settings.run.attempts),
+        retry_policy=RetryPolicy(
+            first_retry_s=settings.delivery.first_retry_s,
+            longest_retry_s=settings.delivery.longest_retry_s,
+            give_up_after_s=settings.delivery.give_up_after_h * _HOUR_S,
+        ),
+        delivered=Labeller(settings),
+    )
+    assembler = Assembler(database, policy=_completeness(settings), clock=clock)
+    return Worker(
+        data_dir=settings.node.data_dir,
+        database=database,
+        engine=engine,
+        handlers=parts.handlers(),
+        runner=runner,
+        complete_studies=assembler.complete_studies,
+        clock=clock,
+    )
+
+
+def _child_command() -> tuple[str, ...]:
+    return (sys.executable, "-m", CHILD_MODULE)
+
+
+class Labeller:
+    """Marks a study in the Orthanc that its route names, once the results are there.
+
+    Args:
+        settings: the routes with their `label_in`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._label_in = {route.name: route.label_in for route in settings.routes}
+
+    def __call__(self, job: JobRecord, destination: str) -> None:
+        """After the last object of a job was taken by a destination. Raises DeliveryError, NotFoundError."""
+        if self._label_in.get(job.route) == destination:
+            method = OrthancRest(self._settings.peer(destination)).label_study(job.study_uid)
+            _log.info("study_labelled", study_ref=study_ref(job.study_uid), peer=destination, method=method.value)
+
+
+@contextmanager
+def open_client(settings: Settings) -> Iterator[EngineClient]:
+    """What the command line asks for work with; it runs none itself."""
+    clock = SystemClock()
+    database = open_database(settings)
+    engine = DbosEngine(database, node_id=settings.node.name, clock=clock)
+    try:
+        yield EngineClient(engine=engine, clock=clock)
+    finally:
+        engine.stop(grace_s=0)
+        database.dispose()
+
+
+# --- one study from a folder -------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunReport:
+    """What came of one study from a folder."""
+
+    outcome: str
+    branch: str | None
+    reason: str | None
+    objects: tuple[Path, ...]
+    pictures: tuple[Path, ...]
+
+
+def run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> RunReport:
+    """Assess the study in a folder, without network or database; the results replace those of an earlier run.
+
+    Raises NotFoundError where the folder holds no DICOM study, RunError where the run failed.
+    """
+    clock = SystemClock()
+    files = tuple(sorted(path.absolute() for path in input_dir.rglob("*") if path.is_file()))
+    reading = read_study(files)
+    inputs = tuple(path for paths in reading.files.values() for path in paths)
+    if not inputs:
+        raise NotFoundError(f"{input_dir} holds no DICOM images of a study")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out_dir, prefix=".run-") as folder:
+        work = Path(folder)
+        request = RunRequest(
+            job_id="run",
+            job_digest=digest((reading.headers.study_uid, *sorted(_sha256(path) for path in inputs))),
+            attempt=1,
+            study_uid=reading.headers.study_uid,
+            pipeline=DEFAULT_PIPELINE,
+            files=inputs,
+            output_dir=work,
+            created_at=clock.now(),
+            series_uids=tuple(reading.files),
+        )
+        runner = build_runner(settings, log_path=work / "child.log", clock=clock)
+        try:
+            outcome = asyncio.run(runner.run(request, report))
+        finally:
+            runner.close()
+        return _hand_over(outcome, work / attempt_name(1), inputs=inputs, out_dir=out_dir)
+
+
+def _hand_over(outcome: RunOutcome, attempt: Path, *, inputs: tuple[Path, ...], out_dir: Path) -> RunReport:
+    pictures = draw_pictures(load_result_set(attempt), source_files=inputs, out_dir=out_dir)
+    objects = []
+    for item in outcome.objects:
+        source = attempt.parent / item.path
+        objects.append(source.replace(out_dir / source.name))
+    return RunReport(
+        outcome=outcome.outcome.value,
+        branch=None if outcome.branch is None else outcome.branch.value,
+        reason=None if outcome.refusal is None else f"{outcome.refusal.reason}: {outcome.refusal.explanation}",
+        objects=tuple(objects),
+        pictures=pictures,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

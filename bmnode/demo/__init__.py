@@ -1,0 +1,1 @@
+"""`bmnode demo`: a node and an archive on this machine, patients through both, truth beside result."""

@@ -1,0 +1,68 @@
+"""A node and a real Orthanc beside it, as at a site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bmnode.clock import SystemClock
+from bmnode.domain.peers import Peer
+from bmnode.testing.node import AE_TITLE, LOOPBACK, NodePlan, NodeProcess, free_port
+from bmnode.testing.orthanc import OrthancPeer
+from tests.support.polling import eventually
+
+RESULTS_ARRIVE_S = 180.0
+_RESULT_MODALITIES = frozenset({"SR", "SEG"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Orthanc and a running node that know each other."""
+
+    orthanc: OrthancPeer
+    node: NodeProcess
+
+    def series(self, study_uid: str) -> dict[str, list[str]]:
+        """Orthanc's series identifiers of a study by modality; empty where it has none of it."""
+        rest = self.orthanc.rest
+        found = rest.studies.lookup(study_uid)
+        by_modality: dict[str, list[str]] = {}
+        for identifier in rest.studies.get_series_ids(found) if found else ():
+            modality = rest.get_json(f"series/{identifier}")["MainDicomTags"]["Modality"]
+            by_modality.setdefault(modality, []).append(identifier)
+        return by_modality
+
+    def await_results(self, study_uid: str, *, seg: bool) -> None:
+        """Wait until Orthanc has the study's SR, and its SEG where one is due."""
+        wanted = _RESULT_MODALITIES if seg else {"SR"}
+        eventually(lambda: wanted <= set(self.series(study_uid)), timeout_s=RESULTS_ARRIVE_S)
+
+    def download_results(self, study_uid: str, folder: Path) -> dict[str, list[Path]]:
+        """Orthanc's own files of a study's results, by modality."""
+        rest = self.orthanc.rest
+        folder.mkdir(parents=True, exist_ok=True)
+        files: dict[str, list[Path]] = {}
+        for modality, identifiers in self.series(study_uid).items():
+            if modality not in _RESULT_MODALITIES:
+                continue
+            for identifier in identifiers:
+                for instance in rest.series.get_instances_ids(identifier):
+                    path = folder / f"{modality}-{instance}.dcm"
+                    path.write_bytes(rest.get_binary(f"instances/{instance}/file"))
+                    files.setdefault(modality, []).append(path)
+        return files
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, orthanc_configuration: Path) -> Iterator[Site]:
+    """A site that has just been installed: Orthanc routes to the node, the node delivers to Orthanc."""
+    folder = tmp_path_factory.mktemp("site")
+    port = free_port()
+    known = Peer(name="bmnode", ae_title=AE_TITLE, host=LOOPBACK, port=port)
+    with OrthancPeer(folder / "orthanc", configuration=orthanc_configuration, known_peers=[known]) as orthanc:
+        plan = NodePlan(folder=folder / "node", port=port, peers=(orthanc.as_peer(),), label_in="orthanc")
+        with NodeProcess(plan, clock=SystemClock()) as node:
+            yield Site(orthanc=orthanc, node=node)

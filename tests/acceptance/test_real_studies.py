@@ -1,0 +1,127 @@
+"""The main job on real images: DCMTK's storescu sends, Orthanc ends up with SR and SEG that others can read."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from bmnode.domain.codes import Derivation, Unit
+from bmnode.domain.results import Outcome
+from bmnode.results.reading import Report, read_report
+from bmnode.testing.node import AE_TITLE, LOOPBACK
+from operators.kernels.scintigraphy_outline import rasterise
+from tests.acceptance.conftest import Site
+from tests.support.real_studies import REAL_STUDIES, RealStudy
+from tests.support.recompute import (
+    bone_region,
+    expected_of_finding,
+    expected_of_study,
+    load_regions,
+    load_volume,
+)
+from tests.support.tools import dcmtk_environment
+from tests.support.validators import complaints, program, run
+
+TOLERANCE = 1e-6
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.real_data, pytest.mark.timeout(600)]
+
+
+def send(storescu: Path, study: RealStudy, *, port: int) -> None:
+    """Send as a scanner would: the files as they are, compressed ones in their own syntax."""
+    syntaxes = {str(dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID) for path in study.files[:1]}
+    option = {"1.2.840.10008.1.2.4.70": "-xs", "1.2.840.10008.1.2.4.90": "-xv"}.get(syntaxes.pop(), "-xe")
+    command = [str(storescu), option, "-aet", "SCANNER", "-aec", AE_TITLE, LOOPBACK, str(port)]
+    subprocess.run(
+        [*command, *map(str, study.files)], check=True, env=dcmtk_environment(), capture_output=True, timeout=120
+    )
+
+
+@pytest.fixture(params=REAL_STUDIES, ids=lambda make: make.__name__)
+def study(request: pytest.FixtureRequest, shared_data: Path, tmp_path: Path) -> RealStudy:
+    """One real study."""
+    make: Callable[[Path, Path], RealStudy] = request.param
+    return make(shared_data, tmp_path / "in")
+
+
+def test_a_real_study_ends_as_results_in_the_archive(
+    site: Site, study: RealStudy, storescu: Path, tmp_path: Path
+) -> None:
+    """SR, and SEG where there are slices, in Orthanc; dciodvfy has no error, dcmqi reads the SEG, the numbers hold."""
+    send(storescu, study, port=site.node.plan.port)
+    site.await_results(study.study_uid, seg=study.has_slices)
+    files = site.download_results(study.study_uid, tmp_path / "out")
+    reports = [read_report(path) for path in files["SR"]]
+    root = next(report for report in reports if report.outcome is not None)
+    assert root.outcome is Outcome.ASSESSED
+    for path in (*files["SR"], *files.get("SEG", ())):
+        assert [line for line in complaints(path, real=True) if line.startswith("Error")] == []
+    for path in files.get("SEG", ()):
+        said = run(program("segimage2itkimage"), "--inputDICOM", str(path), "--outputDirectory", str(tmp_path))
+        assert said.returncode == 0, said.stderr
+        check_volume_numbers(root, path, study)
+    if not study.has_slices:
+        check_planar_numbers(root, study)
+
+
+def seconds_of_day(time: object) -> float:
+    """Seconds since midnight of a TM value."""
+    text = str(time)
+    return int(text[:2]) * 3600.0 + int(text[2:4]) * 60.0 + float(text[4:])
+
+
+def suv_per_becquerel(image: Dataset) -> float:
+    """SUVbw of 1 Bq/ml: weight over the dose at the series' start (decay-corrected to START)."""
+    agent = image.RadiopharmaceuticalInformationSequence[0]
+    waited_s = seconds_of_day(image.SeriesTime) - seconds_of_day(agent.RadiopharmaceuticalStartTime)
+    left = float(agent.RadionuclideTotalDose) * 2.0 ** (-waited_s / float(agent.RadionuclideHalfLife))
+    return float(float(image.PatientWeight) * 1000.0 / left)
+
+
+SCALES: dict[str, Callable[[Dataset], float]] = {
+    "PT": suv_per_becquerel,
+    "CT": lambda _image: 1.0,
+    "MR": lambda _image: 1.0,
+}
+
+
+def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -> None:
+    """Every number of the SR is the one recomputed from the SEG and the source."""
+    modality = str(dcmread(study.files[0], stop_before_pixels=True).Modality)
+    volume = load_volume(study.files, scale=SCALES[modality])
+    regions = load_regions(segmentation, volume)
+    bone = bone_region(segmentation, regions)
+    for finding in report.findings:
+        assert finding.segment is not None
+        assert finding.measurements
+        for item in finding.measurements:
+            expected = expected_of_finding(item, regions[finding.segment.segment_number], finding)
+            assert item.value == pytest.approx(expected, rel=TOLERANCE), (finding.tracking_id, item)
+    assert report.measurements
+    for item in report.measurements:
+        assert item.value == pytest.approx(expected_of_study(item, report, regions, bone), rel=TOLERANCE), item
+
+
+def check_planar_numbers(report: Report, study: RealStudy) -> None:
+    """Every number of a finding is the one recomputed from its outline, the pixels and the stated normal level."""
+    image = dcmread(study.files[0])
+    counts = image.pixel_array.astype(np.float64)
+    pixel_cm2 = float(image.PixelSpacing[0]) * float(image.PixelSpacing[1]) / 100.0
+    (normal,) = (item.value for item in report.measurements if item.unit == Unit.COUNTS)
+    assert report.findings
+    for finding in report.findings:
+        (polygon,) = finding.polygons
+        inside = counts[rasterise(polygon.points, shape=counts.shape)]
+        expected = {
+            (Unit.RATIO, Derivation.MAXIMUM): inside.max() / normal,
+            (Unit.RATIO, Derivation.MEAN): inside.mean() / normal,
+            (Unit.CM2, None): inside.size * pixel_cm2,
+            (Unit.COUNTS, Derivation.TOTAL): inside.sum(),
+        }
+        for item in finding.measurements:
+            assert item.value == pytest.approx(expected[item.unit, item.derivation], rel=TOLERANCE), item
