@@ -1,0 +1,161 @@
+"""The deliver flow: one attempt to hand a job's objects to one destination."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+
+from bmnode.clock import Clock
+from bmnode.delivery.policy import RetryPolicy
+from bmnode.delivery.sender import Sender, SendOutcome, SendResult
+from bmnode.domain.peers import Peer
+from bmnode.domain.records import DeliveryRecord, JobRecord
+from bmnode.domain.states import DeliveryEvent, DeliveryState
+from bmnode.errors import DeliveryError, NotFoundError
+from bmnode.storage import AuditTrail, Database, Deliveries, Jobs, Results
+from bmnode.work.engine import Engine
+from bmnode.work.requests import When, delivery_request
+
+_ACTOR = "worker"
+_AUDITED = {
+    DeliveryEvent.ACCEPTED: "object_delivered",
+    DeliveryEvent.DEFERRED: "delivery_deferred",
+    DeliveryEvent.GIVEN_UP: "delivery_given_up",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Debt:
+    """What a job owes to a destination."""
+
+    job: JobRecord
+    pending: tuple[DeliveryRecord, ...]
+    paths: tuple[Path, ...]
+    """The objects' files, in the order of `pending`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliverFlow:
+    """A `FlowHandler`. Subject: job, destination, when (`due` or `now`)."""
+
+    database: Database
+    engine: Engine
+    sender: Sender
+    peers: Callable[[str], Peer]
+    """A destination by name. Raises NotFoundError."""
+    clock: Clock
+    results_dir: Path
+    policy: RetryPolicy
+    delivered: Callable[[JobRecord, str], None] | None = None
+    """Told after the last object of a job was taken by a destination. DeliveryError is logged, and that is all."""
+
+    async def handle(self, subject: tuple[str, ...]) -> None:
+        """Send what is owed; what was not taken is asked for again in the transaction that records it.
+
+        An attempt that is not due by the rows leaves the work to the one that was planned for then.
+        """
+        job_id, destination, when = subject
+        debt = await asyncio.to_thread(self._owed, job_id, destination, When(when))
+        if debt is None:
+            return
+        results = await asyncio.to_thread(self._send, destination, debt.paths)
+        over = await asyncio.to_thread(self._record, destination, debt, results)
+        if over and self.delivered is not None:
+            await asyncio.to_thread(self._tell, debt.job, destination)
+
+    async def give_up(self, subject: tuple[str, ...], *, error: str) -> None:
+        """Never called: deliveries are tried without limit, their end is the policy's."""
+
+    def _owed(self, job_id: str, destination: str, when: When) -> _Debt | None:
+        with self.database.read() as connection:
+            job = Jobs(connection).find(job_id)
+            pending = tuple(
+                item
+                for item in Deliveries(connection).of_job(job_id, destination=destination)
+                if item.state is DeliveryState.PENDING
+            )
+            paths = {item.sop_instance_uid: self.results_dir / item.path for item in Results(connection).of_job(job_id)}
+        if job is None or not pending:
+            return None
+        now = self.clock.now()
+        if when is When.DUE and all(item.next_attempt_at and item.next_attempt_at > now for item in pending):
+            return None
+        return _Debt(job=job, pending=pending, paths=tuple(paths[item.sop_instance_uid] for item in pending))
+
+    def _send(self, destination: str, paths: Sequence[Path]) -> tuple[SendResult, ...]:
+        try:
+            return self.sender.send(self.peers(destination), paths)
+        except (DeliveryError, NotFoundError) as error:
+            return tuple(SendResult(path=path, outcome=SendOutcome.NOT_ANSWERED, detail=str(error)) for path in paths)
+
+    def _record(self, destination: str, debt: _Debt, results: Sequence[SendResult]) -> bool:
+        """Write down each object's fate. True where the destination has everything now."""
+        now, job = self.clock.now(), debt.job
+        failures = max(item.attempts for item in debt.pending) + 1
+        wait_s = self.policy.wait_s(failures, seed=f"{job.job_id}/{destination}")
+        next_at = now + timedelta(seconds=wait_s)
+        told: dict[DeliveryEvent, int] = {}
+        with self.database.write() as connection:
+            deliveries = Deliveries(connection)
+            for before, result in zip(debt.pending, results, strict=True):
+                current = deliveries.find(before.sop_instance_uid, destination)
+                if current is None or current.state is not DeliveryState.PENDING:
+                    continue  # another attempt was faster
+                event = self.policy.event(result, failures=current.attempts)
+                told[event] = told.get(event, 0) + 1
+                deliveries.apply(
+                    current,
+                    event,
+                    at=now,
+                    status=result.status,
+                    error=None if event is DeliveryEvent.ACCEPTED else result.detail,
+                    next_attempt_at=next_at if event is DeliveryEvent.DEFERRED else None,
+                )
+                self._audit(connection, event, current, result)
+            if DeliveryEvent.DEFERRED in told:
+                request = delivery_request(job.job_id, destination, at=next_at, delay_s=wait_s, priority=job.priority)
+                self.engine.enqueue(request, connection=connection)
+            left = deliveries.of_job(job.job_id, destination=destination)
+        self._log(job, destination, told, results)
+        return all(item.state is DeliveryState.DELIVERED for item in left) and DeliveryEvent.ACCEPTED in told
+
+    def _audit(
+        self, connection: sa.Connection, event: DeliveryEvent, delivery: DeliveryRecord, result: SendResult
+    ) -> None:
+        AuditTrail(connection).record(
+            _AUDITED[event],
+            at=self.clock.now(),
+            actor=_ACTOR,
+            subject=delivery.sop_instance_uid,
+            outcome="success" if event is DeliveryEvent.ACCEPTED else "failure",
+            detail={
+                "destination": delivery.destination,
+                "job": delivery.job_id,
+                "attempt": delivery.attempts + 1,
+                "outcome": result.outcome.value,
+                "status": result.status,
+            },
+        )
+
+    def _log(
+        self, job: JobRecord, destination: str, told: Mapping[DeliveryEvent, int], results: Sequence[SendResult]
+    ) -> None:
+        counts = {event.value: number for event, number in told.items()}
+        detail = next((result.detail for result in results if not result.accepted), None)
+        level = _log.info if set(told) <= {DeliveryEvent.ACCEPTED} else _log.warning
+        level("delivery_attempted", job=job.job_id, destination=destination, detail=detail, **counts)
+
+    def _tell(self, job: JobRecord, destination: str) -> None:
+        assert self.delivered is not None
+        try:
+            self.delivered(job, destination)
+        except DeliveryError as error:
+            _log.warning("delivery_note_failed", job=job.job_id, destination=destination, error=str(error))

@@ -1,0 +1,71 @@
+"""The three kinds of flow, put together from what a node has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bmnode.clock import Clock
+from bmnode.delivery.policy import RetryPolicy
+from bmnode.delivery.sender import Sender
+from bmnode.domain.peers import Peer
+from bmnode.domain.records import JobRecord, StoredInstance
+from bmnode.run.runner import Runner
+from bmnode.storage import Database
+from bmnode.work.delivering import DeliverFlow
+from bmnode.work.engine import Engine, FlowName, Handlers
+from bmnode.work.running import RunFlow, RunOptions
+from bmnode.work.selecting import Selector
+from bmnode.work.studying import StudyFlow
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkParts:
+    """What the flows need of the node."""
+
+    database: Database
+    engine: Engine
+    runner: Runner
+    sender: Sender
+    select: Selector
+    locate: Callable[[StoredInstance], Path]
+    """Where an instance's file lies."""
+    peers: Callable[[str], Peer]
+    """A destination by name. Raises NotFoundError."""
+    clock: Clock
+    run_options: RunOptions
+    retry_policy: RetryPolicy
+    delivered: Callable[[JobRecord, str], None] | None = None
+    """See `DeliverFlow`."""
+
+    def handlers(self) -> Handlers:
+        """A handler for every kind of flow."""
+        return {
+            FlowName.STUDY: StudyFlow(
+                database=self.database,
+                engine=self.engine,
+                runner=self.runner,
+                select=self.select,
+                locate=self.locate,
+                clock=self.clock,
+            ),
+            FlowName.RUN: RunFlow(
+                database=self.database,
+                engine=self.engine,
+                runner=self.runner,
+                locate=self.locate,
+                clock=self.clock,
+                options=self.run_options,
+            ),
+            FlowName.DELIVER: DeliverFlow(
+                database=self.database,
+                engine=self.engine,
+                sender=self.sender,
+                peers=self.peers,
+                clock=self.clock,
+                results_dir=self.run_options.results_dir,
+                policy=self.retry_policy,
+                delivered=self.delivered,
+            ),
+        }

@@ -1,0 +1,250 @@
+"""The run flow: one attempt of one job. Whatever happens, the job ends with a result that says what is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+
+from bmnode.clock import Clock
+from bmnode.domain.ids import digest
+from bmnode.domain.pipelines import Progress
+from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
+from bmnode.domain.results import Outcome
+from bmnode.domain.states import JobEvent
+from bmnode.domain.study import Reason, Refusal
+from bmnode.errors import InputError, RunError
+from bmnode.run.attempts import keep_only
+from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
+from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results
+from bmnode.storage.jobs import UNFINISHED
+from bmnode.work.engine import Engine
+from bmnode.work.requests import delivery_request, job_digest, run_key, run_request
+
+_ACTOR = "worker"
+_PROGRESS_EVERY_S = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """How jobs are run."""
+
+    results_dir: Path
+    """A folder a job is made in it."""
+    max_attempts: int = 3
+    """How often a job is started, kills of the whole node included, before it fails for good."""
+    retry_wait_s: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Attempt:
+    """A job that is about to be computed."""
+
+    job: JobRecord
+    number: int
+    """Counts every start there ever was: names the folder."""
+    instances: tuple[StoredInstance, ...]
+    refusal: Refusal | None = None
+    """Set where no attempt is left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFlow:
+    """A `FlowHandler`. Subject: the job."""
+
+    database: Database
+    engine: Engine
+    runner: Runner
+    locate: Callable[[StoredInstance], Path]
+    """Where an instance's file lies."""
+    clock: Clock
+    options: RunOptions
+
+    async def handle(self, subject: tuple[str, ...]) -> None:
+        """Compute the job, unless it has ended. A lost attempt asks for the next in the transaction that records it."""
+        attempt = await asyncio.to_thread(self._begin, subject[0])
+        if attempt is None:
+            return
+        if attempt.refusal is not None:
+            await self._refuse(attempt, attempt.refusal)
+            return
+        try:
+            outcome = await self.runner.run(self._request(attempt), self._report(attempt.job.job_id))
+        except RunError as error:
+            if error.retryable:
+                await asyncio.to_thread(self._lose, attempt, error)
+            else:
+                await self._refuse(attempt, _refusal_of(error))
+        else:
+            detail = "" if outcome.refusal is None else outcome.refusal.explanation
+            await asyncio.to_thread(self._finish, attempt.job, outcome, event=JobEvent.SUCCEEDED, detail=detail)
+
+    async def give_up(self, subject: tuple[str, ...], *, error: str) -> None:
+        """Fail the job without a result: not even the refusal could be written."""
+        await asyncio.to_thread(self._fail, subject[0], f"an internal error, see the log: {error}")
+
+    def _begin(self, job_id: str) -> _Attempt | None:
+        with self.database.write() as connection:
+            jobs = Jobs(connection)
+            job = jobs.find(job_id)
+            if job is None or job.state not in UNFINISHED:
+                return None
+            started = sum(event.event == JobEvent.STARTED for event in jobs.events(job_id))
+            instances = tuple(Instances(connection).of_revision(job.study_uid, job.revision))
+            if job.attempt >= self.options.max_attempts:
+                refusal = self._exhausted(jobs, job)
+                return _Attempt(job=job, number=started + 1, instances=instances, refusal=refusal)
+            job = jobs.apply(job_id, JobEvent.STARTED, at=self.clock.now())
+            self._audit(connection, job, "job_started", detail={"attempt": job.attempt})
+        _log.info("job_started", job=job_id, attempt=job.attempt)
+        return _Attempt(job=job, number=started + 1, instances=instances)
+
+    def _exhausted(self, jobs: Jobs, job: JobRecord) -> Refusal:
+        lost = [event.detail for event in jobs.events(job.job_id) if event.event == JobEvent.ATTEMPT_LOST]
+        last = lost[-1] if lost else "the worker was ended"
+        return Refusal(
+            reason=Reason.PROCESSING_FAILED,
+            explanation=f"Processing failed in {job.attempt} attempts; the last one: {last}.",
+        )
+
+    def _request(self, attempt: _Attempt, *, refusal: Refusal | None = None) -> RunRequest:
+        job = attempt.job
+        whole = job_digest(
+            study_uid=job.study_uid,
+            pipeline=job.pipeline,
+            pipeline_version=job.pipeline_version,
+            input_digest=job.input_digest,
+        )
+        return RunRequest(
+            job_id=job.job_id,
+            # A failure's result is another document than the one that a retry by hand may bring.
+            job_digest=whole if refusal is None else digest((whole, refusal.reason, refusal.explanation)),
+            attempt=attempt.number,
+            study_uid=job.study_uid,
+            pipeline=job.pipeline,
+            files=tuple(self.locate(instance) for instance in attempt.instances),
+            output_dir=self.options.results_dir / job.job_id,
+            created_at=job.created_at,
+            series_uids=tuple(sorted({instance.series_uid for instance in attempt.instances})),
+            refusal=refusal,
+        )
+
+    def _report(self, job_id: str) -> _ProgressWriter:
+        return _ProgressWriter(database=self.database, clock=self.clock, job_id=job_id)
+
+    async def _refuse(self, attempt: _Attempt, refusal: Refusal) -> None:
+        """Fail the job with a "not assessable" result. Raises what may go better later."""
+        _log.error("job_failed", job=attempt.job.job_id, reason=refusal.explanation)
+        request = self._request(attempt, refusal=refusal)
+        try:
+            outcome = await self.runner.run(request, self._report(attempt.job.job_id))
+        except RunError as error:
+            if error.retryable:
+                raise
+            detail = f"{refusal.explanation} No report could be written: {error}"
+            await asyncio.to_thread(self._fail, attempt.job.job_id, detail)
+        else:
+            await asyncio.to_thread(
+                self._finish, attempt.job, outcome, event=JobEvent.FAILED, detail=refusal.explanation
+            )
+
+    def _finish(self, job: JobRecord, outcome: RunOutcome, *, event: JobEvent, detail: str) -> None:
+        now = self.clock.now()
+        with self.database.write() as connection:
+            jobs = Jobs(connection)
+            if jobs.get(job.job_id).state not in UNFINISHED:
+                return  # cancelled while it ran
+            Results(connection).replace(job.job_id, [_result_record(job, item) for item in outcome.objects])
+            jobs.set_outcome(job.job_id, outcome.outcome.value)
+            jobs.apply(job.job_id, event, at=now, detail=detail)
+            for destination in job.destinations:
+                for item in outcome.objects:
+                    Deliveries(connection).add(
+                        item.sop_instance_uid, destination=destination, job_id=job.job_id, at=now
+                    )
+                request = delivery_request(job.job_id, destination, at=now, priority=job.priority)
+                self.engine.enqueue(request, connection=connection)
+            uids = [item.sop_instance_uid for item in outcome.objects]
+            self._audit(connection, job, f"job_{event}", detail={"outcome": outcome.outcome.value, "objects": uids})
+            kept = {Path(item.path).parts[1] for item in Results(connection).of_job(job.job_id)}
+        _log.info(f"job_{event}", job=job.job_id, outcome=outcome.outcome.value, objects=len(outcome.objects))
+        keep_only(self.options.results_dir / job.job_id, kept)
+
+    def _lose(self, attempt: _Attempt, error: RunError) -> None:
+        job = attempt.job
+        with self.database.write() as connection:
+            jobs = Jobs(connection)
+            if jobs.get(job.job_id).state not in UNFINISHED:
+                return  # cancelled while it ran
+            jobs.apply(job.job_id, JobEvent.ATTEMPT_LOST, at=self.clock.now(), detail=str(error))
+            self._audit(connection, job, "job_attempt_lost", detail={"attempt": job.attempt, "code": error.code})
+            request = run_request(
+                job, key=run_key(connection, job.job_id), delay_s=self.options.retry_wait_s * job.attempt
+            )
+            self.engine.enqueue(request, connection=connection)
+        _log.warning("job_attempt_lost", job=job.job_id, attempt=job.attempt, code=error.code, error=str(error))
+
+    def _fail(self, job_id: str, detail: str) -> None:
+        with self.database.write() as connection:
+            jobs = Jobs(connection)
+            job = jobs.find(job_id)
+            if job is None or job.state not in UNFINISHED:
+                return
+            jobs.set_outcome(job_id, Outcome.NOT_ASSESSABLE.value)
+            jobs.apply(job_id, JobEvent.FAILED, at=self.clock.now(), detail=detail)
+            self._audit(connection, job, "job_failed", detail={"outcome": Outcome.NOT_ASSESSABLE.value, "objects": []})
+        _log.error("job_failed_without_result", job=job_id, reason=detail)
+
+    def _audit(self, connection: sa.Connection, job: JobRecord, event: str, *, detail: dict[str, object]) -> None:
+        failed = event in {"job_failed", "job_attempt_lost"}
+        AuditTrail(connection).record(
+            event,
+            at=self.clock.now(),
+            actor=_ACTOR,
+            subject=job.job_id,
+            outcome="failure" if failed else "success",
+            detail={"study_uid": job.study_uid, **detail},
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class _ProgressWriter:
+    """Writes a run's progress into the job's row, seldom enough not to be felt."""
+
+    database: Database
+    clock: Clock
+    job_id: str
+    _step: str = ""
+    _at_s: float = field(default=float("-inf"))
+
+    def __call__(self, progress: Progress) -> None:
+        now_s = self.clock.monotonic_s()
+        if progress.step == self._step and now_s - self._at_s < _PROGRESS_EVERY_S:
+            return
+        self._step, self._at_s = progress.step, now_s
+        with self.database.write() as connection:
+            Jobs(connection).report_progress(self.job_id, progress=progress.fraction, step=progress.step[:64])
+
+
+def _result_record(job: JobRecord, item: RunObject) -> ResultRecord:
+    return ResultRecord(
+        sop_instance_uid=item.sop_instance_uid,
+        sop_class_uid=item.sop_class_uid,
+        series_uid=item.series_uid,
+        job_id=job.job_id,
+        kind=item.kind,
+        path=f"{job.job_id}/{item.path}",
+        sha256=item.sha256,
+        created_at=job.created_at,
+    )
+
+
+def _refusal_of(error: RunError) -> Refusal:
+    reason = Reason.UNREADABLE_INPUT if isinstance(error, InputError) else Reason.PROCESSING_FAILED
+    return Refusal(reason=reason, explanation=f"Processing failed: {error}.")
