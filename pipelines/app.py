@@ -63,6 +63,12 @@ class BoneMetastasisPipeline:
         texts = [path.read_text(encoding="utf-8") for path in self.profiles()]
         return f"{distribution_version('bmnode')}+{digest(texts)[:12]}"
 
+    def warm_up(self) -> None:
+        """Import MONAI Deploy and every branch: seconds that the first study shall not wait for."""
+        from operators.graph import runner  # noqa: F401 - for its import alone
+
+        self.branches()
+
     def run(self, request: PipelineRequest, report: ReportProgress) -> ResultSet:
         """Assess one study. Raises only what is a defect; what cannot be assessed is a result.
 

@@ -45,6 +45,10 @@ class Pipeline(Protocol):
         """Changes whenever the same input may give another result."""
         ...
 
+    def warm_up(self) -> None:
+        """Import and load what every run needs, so that the first run does not wait for it."""
+        ...
+
     def run(self, request: PipelineRequest, report: ReportProgress) -> ResultSet:
         """Assess one study."""
         ...

@@ -16,12 +16,14 @@ def installed_pipelines() -> tuple[str, ...]:
 
 
 def load_pipelines() -> tuple[Mapping[str, Pipeline], Mapping[str, str]]:
-    """Every installed pipeline by name, and what kept the others from being loaded."""
+    """Every installed pipeline by name, ready to run, and what kept the others from being loaded."""
     loaded: dict[str, Pipeline] = {}
     failed: dict[str, str] = {}
     for point in entry_points(group=GROUP):
         try:
-            loaded[point.name] = point.load()
+            pipeline: Pipeline = point.load()
+            pipeline.warm_up()
+            loaded[point.name] = pipeline
         except (ImportError, AttributeError, OSError) as error:
             failed[point.name] = f"{type(error).__name__}: {error}"
     return loaded, failed

@@ -72,6 +72,9 @@ class FakePipeline:
     act: Callable[[PipelineRequest], Refusal | None]
     version: str = "1"
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def run(self, request: PipelineRequest, report: ReportProgress) -> ResultSet:
         """Act, and report before and after."""
         report(Progress(fraction=0.5, step=self.name))

@@ -1,0 +1,108 @@
+"""Regions of raised uptake by threshold, for PET and SPECT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bmnode.domain.geometry import BoolArray, CroppedMask, VolumeGeometry
+from operators.kernels.components import components, label, minimum_voxels
+from operators.kernels.morphology import dilate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UptakeLimits:
+    """A region reaches `seed` somewhere; it holds what is at `floor` or more and at `fraction` of its maximum or more.
+
+    `seed` and `floor` are in the image's unit (g/ml or a ratio), `fraction` is 0 where only the fixed
+    threshold counts; regions under `minimum_ml` are left out.
+    """
+
+    seed: float
+    floor: float
+    fraction: float
+    minimum_ml: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.floor <= self.seed or not 0.0 <= self.fraction < 1.0 or self.minimum_ml < 0.0:
+            raise ValueError("uptake limits need 0 < floor <= seed, 0 <= fraction < 1 and minimum_ml >= 0")
+
+
+def find_uptake(
+    array: npt.NDArray[np.floating], search: BoolArray | None, geometry: VolumeGeometry, *, limits: UptakeLimits
+) -> tuple[CroppedMask, ...]:
+    """Regions (slice, row, column) inside `search`, or anywhere where that is None, hottest first.
+
+    Connected voxels at `seed` or more are one uptake. Its region is what is connected to it at the
+    higher of `floor` and `fraction` of its maximum; where that lies above `seed`, each connected part is
+    a region. Regions do not overlap: the hotter uptake takes what it reaches.
+    """
+    allowed = np.ones(array.shape, dtype=np.bool_) if search is None else search.copy()
+    least = minimum_voxels(limits.minimum_ml, voxel_volume_ml=geometry.voxel_volume_ml)
+    seeds = [(_highest(array, part), part) for part in components(allowed & (array >= limits.seed))]
+    found: list[CroppedMask] = []
+    for highest, part in sorted(seeds, key=lambda item: (-item[0], item[1].origin)):
+        if not (part.values & allowed[part.box]).any():
+            continue  # a hotter uptake reached this one
+        threshold = max(limits.floor, limits.fraction * highest)
+        regions = (
+            _inside(array, part, threshold) if threshold >= limits.seed else _grown(array, part, allowed, threshold)
+        )
+        for region in regions:
+            allowed[region.box] &= ~region.values
+            if region.voxel_count >= least:
+                found.append(region)
+    return tuple(found)
+
+
+def _highest(array: npt.NDArray[np.floating], region: CroppedMask) -> float:
+    return float(array[region.box][region.values].max())
+
+
+def _inside(array: npt.NDArray[np.floating], part: CroppedMask, threshold: float) -> list[CroppedMask]:
+    return [_moved(piece, part) for piece in components(part.values & (array[part.box] >= threshold))]
+
+
+def _grown(
+    array: npt.NDArray[np.floating], part: CroppedMask, allowed: BoolArray, threshold: float
+) -> list[CroppedMask]:
+    labels = label(allowed & (array >= threshold))
+    number = labels[part.box][part.values & allowed[part.box]][0]
+    return [CroppedMask.from_array(labels == number)]
+
+
+def _moved(piece: CroppedMask, part: CroppedMask) -> CroppedMask:
+    k, j, i = (first + second for first, second in zip(piece.origin, part.origin, strict=True))
+    return CroppedMask(grid_shape=part.grid_shape, origin=(k, j, i), values=piece.values)
+
+
+def peaks_outside(
+    array: npt.NDArray[np.floating],
+    region: CroppedMask,
+    search: BoolArray,
+    geometry: VolumeGeometry,
+    *,
+    reach_mm: float,
+) -> bool:
+    """Whether uptake within `reach_mm` of a region, but outside `search`, is higher than the region itself.
+
+    Then the region is the rim of an organ beside the bone (brain, bladder, heart), not a source of its own.
+    """
+    margin = [int(reach_mm / spacing) + 1 for spacing in geometry.spacing_mm]
+    low = [max(0, start - step) for start, step in zip(region.origin, margin, strict=True)]
+    high = [
+        min(limit, start + size + step)
+        for start, size, limit, step in zip(region.origin, region.values.shape, array.shape, margin, strict=True)
+    ]
+    box = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
+    near = np.zeros(tuple(last - first for first, last in zip(low, high, strict=True)), dtype=np.bool_)
+    inner = tuple(
+        slice(start - first, start - first + size)
+        for start, first, size in zip(region.origin, low, region.values.shape, strict=True)
+    )
+    near[inner] = region.values
+    ring = dilate(near, radius_mm=reach_mm, spacing_mm=geometry.spacing_mm) & ~search[box]
+    highest = float(array[region.box][region.values].max())
+    return bool(ring.any()) and float(array[box][ring].max()) > highest

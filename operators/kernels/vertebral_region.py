@@ -1,0 +1,131 @@
+"""A region of the vertebral bodies on an ADC map, found from the cerebrospinal fluid behind them.
+
+A convention of this project (MRI_CANAL_REGION_V1): fluid is the one landmark that an ADC map shows
+without a model. The canal is followed from slice to slice as the brightest smooth path near the
+middle of the back; in front of it an ellipse narrower than a vertebral body is taken. Discs are in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bmnode.domain.geometry import BoolArray, VolumeGeometry
+from operators.kernels.components import largest
+from operators.kernels.morphology import Spacing, fill_slices
+from operators.kernels.orientation import PatientAxes
+
+METHOD = "MRI_CANAL_REGION_V1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionLimits:
+    """`fluid_um2_s` is what the canal shows at least, averaged over `canal_radius_mm`.
+
+    The canal is sought within `midline_mm` of the patient's middle and `back_from` to `back_to` of the way
+    from front to back; it moves `step_mm` a centimetre at most. The body's centre lies `ahead_mm` in front
+    of the canal's, with semi-axes `half_width_mm` and `half_depth_mm`. `minimum_length_mm` of spine are needed.
+    """
+
+    fluid_um2_s: float
+    canal_radius_mm: float
+    midline_mm: float
+    back_from: float
+    back_to: float
+    step_mm: float
+    ahead_mm: float
+    half_width_mm: float
+    half_depth_mm: float
+    minimum_length_mm: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VertebralRegion:
+    """The region on the map's own grid, the length of spine it follows, and the fluid's mean ADC along it."""
+
+    mask: BoolArray
+    length_mm: float
+    fluid_um2_s: float
+
+
+def find_region(
+    adc: npt.NDArray[np.float32], geometry: VolumeGeometry, *, limits: RegionLimits
+) -> VertebralRegion | None:
+    """The vertebral bodies' region of an axial ADC map in um2/s (slice, row, column); None where no canal is found."""
+    axes = PatientAxes.from_geometry(geometry)
+    turned = np.asarray(axes.turn(adc), dtype=np.float32)
+    score = _fluid_score(turned, spacing_mm=axes.spacing_mm, limits=limits)
+    path = _best_path(score, spacing_mm=axes.spacing_mm, limits=limits)
+    along = score[np.arange(len(path)), path[:, 0], path[:, 1]]
+    first, last = _longest_run(along >= limits.fluid_um2_s)
+    length_mm = (last - first) * axes.spacing_mm[0]
+    if length_mm < limits.minimum_length_mm:
+        return None
+    mask = np.zeros(turned.shape, dtype=np.bool_)
+    rows, columns = np.indices(turned.shape[1:])
+    for index in range(first, last):
+        row = path[index, 0] - limits.ahead_mm / axes.spacing_mm[1]
+        depth = (rows - row) * axes.spacing_mm[1] / limits.half_depth_mm
+        width = (columns - path[index, 1]) * axes.spacing_mm[2] / limits.half_width_mm
+        mask[index] = depth**2 + width**2 <= 1.0
+    return VertebralRegion(
+        mask=np.ascontiguousarray(axes.turn_back(mask)).astype(np.bool_, copy=False),
+        length_mm=float(length_mm),
+        fluid_um2_s=float(along[first:last].mean(dtype=np.float64)),
+    )
+
+
+def _fluid_score(adc: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits) -> npt.NDArray[np.float32]:
+    """Mean ADC over a disc around every pixel where the canal may lie, 0 elsewhere."""
+    reach = [max(1, int(limits.canal_radius_mm / step)) for step in spacing_mm[1:]]
+    rows, columns = np.indices((2 * reach[0] + 1, 2 * reach[1] + 1))
+    disc = np.hypot((rows - reach[0]) * spacing_mm[1], (columns - reach[1]) * spacing_mm[2]) <= limits.canal_radius_mm
+    kernel = (disc / disc.sum()).astype(np.float32)[None]
+    mean = ndimage.convolve(np.minimum(adc, 4000.0), kernel, mode="constant")
+    body = fill_slices(largest(adc > 0.0))
+    score: npt.NDArray[np.float32] = np.zeros(adc.shape, dtype=np.float32)
+    columns_mm = np.arange(adc.shape[2]) * spacing_mm[2]
+    for index in range(adc.shape[0]):
+        occupied = np.flatnonzero(body[index].any(axis=1))
+        if len(occupied) == 0:
+            continue
+        middle_mm = float(np.average(columns_mm, weights=body[index].sum(axis=0)))
+        front, depth = int(occupied[0]), len(occupied)
+        band = slice(front + int(limits.back_from * depth), front + int(limits.back_to * depth))
+        near = np.abs(columns_mm - middle_mm) <= limits.midline_mm
+        score[index, band] = mean[index, band] * near
+    return score
+
+
+def _best_path(score: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits) -> npt.NDArray[np.int64]:
+    """The path (one row and column a slice) with the highest sum of scores, by dynamic programming."""
+    allowed_mm = limits.step_mm * max(spacing_mm[0], 1.0) / 10.0
+    window = [2 * max(1, int(allowed_mm / step)) + 1 for step in spacing_mm[1:]]
+    total = score[0].astype(np.float64)
+    totals = [total]
+    for index in range(1, score.shape[0]):
+        total = ndimage.maximum_filter(total, size=window, mode="constant") + score[index]
+        totals.append(total)
+    row, column = np.unravel_index(int(np.argmax(totals[-1])), totals[-1].shape)
+    path = [(int(row), int(column))]
+    reach = [size // 2 for size in window]
+    for total in reversed(totals[:-1]):
+        low = [max(0, path[-1][axis] - reach[axis]) for axis in (0, 1)]
+        around = total[low[0] : path[-1][0] + reach[0] + 1, low[1] : path[-1][1] + reach[1] + 1]
+        step = np.unravel_index(int(np.argmax(around)), around.shape)
+        path.append((low[0] + int(step[0]), low[1] + int(step[1])))
+    return np.asarray(path[::-1], dtype=np.int64)
+
+
+def _longest_run(good: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """The longest run of slices, bridging single bad ones: first and one past the last."""
+    bridged = ndimage.binary_closing(np.pad(good, 1), structure=np.ones(3, dtype=np.bool_))[1:-1]
+    labels, count = ndimage.label(bridged)
+    if count == 0:
+        return 0, 0
+    sizes = np.bincount(labels)[1:]
+    inside = np.flatnonzero(labels == int(np.argmax(sizes)) + 1)
+    return int(inside[0]), int(inside[-1]) + 1

@@ -1,0 +1,155 @@
+"""A PET series as an SUVbw volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from bmnode.domain.study import Reason
+from bmnode.selection.attributes import codes, text
+from bmnode.selection.tracers import normalise_radionuclide
+from operators.graph.contract import NotAssessableError
+from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, SuvScale, suv_scale
+from operators.readers.frames import read_header
+from operators.readers.moments import moment_of, moment_of_datetime
+from operators.readers.volume import ImageVolume, read_volume
+
+_PHILIPS_GROUP, _PHILIPS_CREATOR = 0x7053, "Philips PET Private Group"
+_GE_GROUP, _GE_CREATOR = 0x0009, "GEMS_PETD_01"
+
+_SERIES_LEVEL = (
+    "Units",
+    "SUVType",
+    "DecayCorrection",
+    "PatientWeight",
+    "PatientSize",
+    "PatientSex",
+    "SeriesDate",
+    "SeriesTime",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SuvVolume:
+    """SUVbw in g/ml on the PET grid, with how it was computed."""
+
+    volume: ImageVolume
+    scale: SuvScale
+
+
+def read_suv(files: Sequence[Path]) -> SuvVolume:
+    """The series as SUVbw (slice, row, column).
+
+    Raises NotAssessableError: missing_calibration with the exact reason where SUV is not computable,
+    and whatever `read_volume` raises.
+    """
+    volume = read_volume(files)
+    headers = [read_header(path) for path in volume.slice_paths]
+    try:
+        scale = suv_scale(pet_series_of(headers))
+    except SuvNotComputableError as error:
+        raise NotAssessableError(Reason.MISSING_CALIBRATION, f"SUV is not computable: {error}") from error
+    for index, factor in enumerate(scale.factors):
+        volume.array[index] *= factor
+    return SuvVolume(volume=volume, scale=scale)
+
+
+def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
+    """The facts of a PET series in the order of its slices.
+
+    Raises SuvNotComputableError where a value that must be common to all slices is not.
+    """
+    first = headers[0]
+    drug = _radiopharmaceutical(first)
+    for header in headers[1:]:
+        if _series_level(header) != _series_level(first):
+            raise SuvNotComputableError("The slices of the series disagree on units, dose, weight or injection time.")
+    injected_at, injected_clock = _injection(first, drug)
+    return PetSeries(
+        units=str(first.get("Units") or ""),
+        suv_type=str(first.get("SUVType") or ""),
+        corrected=frozenset(_texts(first.get("CorrectedImage"))),
+        decay_correction=str(first.get("DecayCorrection") or ""),
+        series_type=tuple(_texts(first.get("SeriesType"))),
+        rescale_intercepts=frozenset(float(header.get("RescaleIntercept") or 0.0) for header in headers),
+        weight=_number(first.get("PatientWeight")),
+        height=_number(first.get("PatientSize")),
+        sex=str(first.get("PatientSex") or "") or None,
+        dose=_number(drug.get("RadionuclideTotalDose")),
+        half_life_s=_number(drug.get("RadionuclideHalfLife")),
+        radionuclide=_radionuclide(drug),
+        injected_at=injected_at,
+        injected_clock=injected_clock,
+        series_at=moment_of(first.get("SeriesDate"), first.get("SeriesTime")),
+        ge_scan_at=moment_of_datetime(_private(first, _GE_GROUP, _GE_CREATOR, 0x0D)),
+        philips_suv_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, 0x00)),
+        philips_activity_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, 0x09)),
+        slices=tuple(_slice(header) for header in headers),
+    )
+
+
+def _slice(header: Dataset) -> PetSlice:
+    duration_ms, reference_ms = _number(header.get("ActualFrameDuration")), _number(header.get("FrameReferenceTime"))
+    return PetSlice(
+        acquired_at=moment_of(header.get("AcquisitionDate"), header.get("AcquisitionTime")),
+        duration_s=None if duration_ms is None else duration_ms / 1000.0,
+        frame_reference_s=None if reference_ms is None else reference_ms / 1000.0,
+    )
+
+
+def _radiopharmaceutical(header: Dataset) -> Dataset:
+    items = header.get("RadiopharmaceuticalInformationSequence") or []
+    return items[0] if len(items) else Dataset()
+
+
+def _radionuclide(drug: Dataset) -> str | None:
+    coded = codes(drug, "RadionuclideCodeSequence")
+    return normalise_radionuclide(coded, (*(code.meaning for code in coded), text(drug, "Radiopharmaceutical") or ""))
+
+
+def _series_level(header: Dataset) -> tuple[str, ...]:
+    drug = _radiopharmaceutical(header)
+    keys = ("RadionuclideTotalDose", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime")
+    return (*(str(header.get(key, "")) for key in _SERIES_LEVEL), *(str(drug.get(key, "")) for key in keys))
+
+
+def _injection(header: Dataset, drug: Dataset) -> tuple[Any, bool]:
+    """The moment of injection, and whether only its time of day is known."""
+    exact = moment_of_datetime(
+        drug.get("RadiopharmaceuticalStartDateTime"), local_offset=header.get("TimezoneOffsetFromUTC")
+    )
+    if exact is not None:
+        return exact, False
+    return moment_of(header.get("SeriesDate"), drug.get("RadiopharmaceuticalStartTime")), True
+
+
+def _private(header: Dataset, group: int, creator: str, offset: int) -> Any:
+    """A private element in its creator's block; in the first block where the creator was dropped.
+
+    De-identification and synthetic objects often keep the value and lose the creator (PS3.5 7.8).
+    """
+    for block in range(0x10, 0x20):
+        if str(_value(header, group, block) or "").strip() == creator:
+            return _value(header, group, (block << 8) | offset)
+    return None if (group, 0x10) in header else _value(header, group, 0x1000 | offset)
+
+
+def _value(header: Dataset, group: int, element: int) -> Any:
+    return header[group, element].value if (group, element) in header else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bytes):
+        value = value.decode("ascii", errors="ignore").strip("\0 ")
+    try:
+        return None if value in (None, "") else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _texts(value: Any) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else [str(item) for item in value]

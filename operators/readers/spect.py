@@ -1,0 +1,105 @@
+"""A reconstructed SPECT series, with what its headers say of quantification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from bmnode.domain.study import Reason
+from bmnode.selection.attributes import codes, items, number, text
+from operators.graph.contract import NotAssessableError
+from operators.kernels.decay import HALF_LIFE_S
+from operators.kernels.spect import suv_factor
+from operators.readers.frames import read_header
+from operators.readers.moments import moment_of, moment_of_datetime
+from operators.readers.volume import ImageVolume, read_volume
+
+_MEGABECQUEREL_BELOW = 1e5
+"""The NM image writes doses in MBq (PS3.3 C.8.4.10), others in Bq: the ranges do not meet."""
+_HALF_LIFE_TOLERANCE = 0.01
+_ACTIVITY_UNITS = frozenset({"BQ/ML"})
+_SUV_UNITS = frozenset({"G/ML{SUVBW}", "{SUVBW}G/ML"})
+"""UCUM in capitals, as the header's codes are read: scanners differ in their spelling of ml."""
+
+
+class SpectUnit(StrEnum):
+    """What the values of a SPECT volume are."""
+
+    SUV_BW = "suv_bw"
+    COUNTS = "counts"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SpectVolume:
+    """The volume as SUVbw where it is calibrated, in counts otherwise, and the sentence that says why."""
+
+    volume: ImageVolume
+    unit: SpectUnit
+    explanation: str
+
+
+def read_spect(files: Sequence[Path]) -> SpectVolume:
+    """The series (slice, row, column), calibrated where its headers allow it.
+
+    Raises NotAssessableError: insufficient_counts where the image is empty, and whatever `read_volume` raises.
+    """
+    volume = read_volume(files)
+    if not float(volume.array.max()) > 0.0:
+        raise NotAssessableError(Reason.INSUFFICIENT_COUNTS, "The SPECT image holds no counts.")
+    header = read_header(volume.slice_paths[0])
+    mapping = _real_world(header)
+    unit = mapping[0] if mapping else (text(header, "Units") or "")
+    if unit not in _ACTIVITY_UNITS | _SUV_UNITS | {"BQML"}:
+        return SpectVolume(
+            volume=volume, unit=SpectUnit.COUNTS, explanation="The image is not calibrated in activity; no SUV."
+        )
+    factor, explanation = (1.0, "") if unit in _SUV_UNITS else _suv_factor(header)
+    if factor is None:
+        return SpectVolume(volume=volume, unit=SpectUnit.COUNTS, explanation=f"No SUV: {explanation}")
+    slope, intercept = mapping[1:] if mapping else (1.0, 0.0)
+    for index in range(volume.array.shape[0]):
+        volume.array[index] = (volume.array[index].astype(np.float64) * slope + intercept) * factor
+    return SpectVolume(volume=volume, unit=SpectUnit.SUV_BW, explanation="The image is calibrated in activity.")
+
+
+def _real_world(header: Dataset) -> tuple[str, float, float] | None:
+    """Unit, slope and intercept of the Real World Value Mapping (PS3.3 C.7.6.16.2.11), where it is activity or SUV."""
+    for item in items(header, "RealWorldValueMappingSequence"):
+        units = [code.value for code in codes(item, "MeasurementUnitsCodeSequence")]
+        slope = number(item, "RealWorldValueSlope")
+        if units and units[0] in _ACTIVITY_UNITS | _SUV_UNITS and slope is not None:
+            return units[0], slope, number(item, "RealWorldValueIntercept") or 0.0
+    return None
+
+
+def _suv_factor(header: Dataset) -> tuple[float | None, str]:
+    """Bq/ml to SUVbw, or None and what is missing."""
+    drug = next(iter(items(header, "RadiopharmaceuticalInformationSequence")), Dataset())
+    weight_kg, dose = number(header, "PatientWeight"), number(drug, "RadionuclideTotalDose")
+    if not weight_kg or not dose or weight_kg < 0.0 or dose < 0.0:
+        return None, "the injected dose or the patient's weight is missing."
+    half_life_s = HALF_LIFE_S["Tc-99m"]
+    stated = number(drug, "RadionuclideHalfLife")
+    if stated and abs(stated / half_life_s - 1.0) > _HALF_LIFE_TOLERANCE:
+        return None, "the stated half-life is not that of Tc-99m."
+    elapsed_s = 0.0
+    if text(header, "DecayCorrection") != "ADMIN":
+        injected = moment_of_datetime(drug.get("RadiopharmaceuticalStartDateTime"))
+        acquired = moment_of(header.get("AcquisitionDate"), header.get("AcquisitionTime"))
+        if injected is None:
+            injected = moment_of(header.get("AcquisitionDate"), drug.get("RadiopharmaceuticalStartTime"))
+        if injected is None or acquired is None:
+            return None, "the time of injection or of acquisition is missing."
+        elapsed_s = (acquired - injected).total_seconds()
+    if not 0.0 <= elapsed_s <= 10.0 * half_life_s:
+        return None, "the injection is not dated within the day before the acquisition."
+    dose_bq = dose * 1e6 if dose < _MEGABECQUEREL_BELOW else dose
+    return (
+        suv_factor(dose_bq=dose_bq, elapsed_s=elapsed_s, half_life_s=stated or half_life_s, weight_kg=weight_kg),
+        "",
+    )

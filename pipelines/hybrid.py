@@ -1,0 +1,72 @@
+"""The CT beside an emission series: its bone on the emission grid, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bmnode.domain.geometry import BoolArray, VolumeGeometry
+from bmnode.domain.study import SeriesRole
+from operators.graph.contract import NotAssessableError, StudyInput
+from operators.kernels.bone import BoneProfile, segment_bone
+from operators.kernels.morphology import dilate
+from operators.kernels.resample import bone_on_grid, covered
+from operators.readers.volume import read_volume
+from pipelines.volumetric import first_readable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalisationLimits:
+    """How bone of the CT is used on the emission grid (conventions of this project)."""
+
+    bone_margin_mm: float
+    spill_reach_mm: float
+    minimum_bone_ml: float
+    minimum_coverage: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HybridBone:
+    """Bone on the emission grid (slice, row, column) and the search region around it.
+
+    `coverage` is the share of the emission slices that the CT covers.
+    """
+
+    series_uid: str
+    bone: BoolArray
+    search: BoolArray
+    coverage: float
+
+
+def find_hybrid_bone(
+    study: StudyInput, target: VolumeGeometry, *, skeleton: BoneProfile, limits: LocalisationLimits
+) -> tuple[HybridBone | None, str]:
+    """The bone of the study's CT on the emission grid, and "" or the sentence that says why there is none.
+
+    Emission and CT must share a frame of reference: without it their places cannot be compared.
+    """
+    series = study.role(SeriesRole.ANATOMY)
+    if not series:
+        return None, "The study has no CT in the frame of reference of the emission images."
+    try:
+        series_uid, volume = first_readable(study, series, read=read_volume)
+    except NotAssessableError as error:
+        return None, f"The CT beside the emission images cannot be used: {error.refusal.explanation}"
+    source = volume.geometry
+    if not source.frame_of_reference_uid or source.frame_of_reference_uid != target.frame_of_reference_uid:
+        return None, "The CT and the emission images are in different frames of reference."
+    work = segment_bone(volume.array, source, profile=skeleton)
+    bone = bone_on_grid(work, source=source, target=target)
+    found_ml = float(np.count_nonzero(bone)) * target.voxel_volume_ml
+    if found_ml < limits.minimum_bone_ml:
+        return None, f"Only {found_ml:.1f} ml of bone were found in the CT."
+    return (
+        HybridBone(
+            series_uid=series_uid,
+            bone=bone,
+            search=dilate(bone, radius_mm=limits.bone_margin_mm, spacing_mm=target.spacing_mm),
+            coverage=float(np.mean(covered(source=source, target=target))),
+        ),
+        "",
+    )

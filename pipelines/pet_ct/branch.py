@@ -1,0 +1,326 @@
+"""PET and PET/CT: uptake above the tracer's threshold, inside the bone of the CT where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bmnode.domain.codes import Concept, Derivation, Localisation, Unit
+from bmnode.domain.geometry import CroppedMask
+from bmnode.domain.results import Algorithm, Evaluation, Measurement, QualityCheck, ResultSet, Verdict
+from bmnode.domain.study import Branch, Reason, SeriesRole
+from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
+from operators.kernels import bone, suv
+from operators.kernels.bone import BoneProfile
+from operators.kernels.components import united
+from operators.kernels.measurement import peak, statistics, volume_ml
+from operators.kernels.uptake import UptakeLimits, find_uptake, peaks_outside
+from operators.readers.pet import SuvVolume, read_suv
+from pipelines.config import load_profile
+from pipelines.hybrid import HybridBone, LocalisationLimits, find_hybrid_bone
+from pipelines.volumetric import (
+    HISTOGRAM,
+    MORPHOLOGY,
+    NOT_A_DIAGNOSIS,
+    SITES_NOT_NAMED,
+    LesionReport,
+    VolumetricReport,
+    algorithm,
+    burden_measurements,
+    first_readable,
+    largest_first,
+    result_of,
+    size_measurements,
+    value_measurements,
+)
+
+PEAK_METHOD = "SUVPEAK_1ML_GLOBAL_V1"
+LOCAL_PEAK_METHOD = "SUVPEAK_1ML_LOCAL_V1"
+SPILL_METHOD = "PET_SPILL_V1"
+
+_LIGANDS_OF_PSMA = frozenset({"PSMA", "PSMA-11", "PSMA-617", "PSMA-1007", "DCFPyL", "DCFBC", "rhPSMA"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TracerLimits:
+    """Thresholds by tracer, SUVbw."""
+
+    FDG: UptakeLimits
+    PSMA: UptakeLimits
+    NaF: UptakeLimits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityLimits:
+    """Limits of the input checks, minutes from injection to scan."""
+
+    uptake_minutes_lowest: float
+    uptake_minutes_highest: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PetProfile:
+    """The branch's `pipeline.toml`."""
+
+    tracers: TracerLimits
+    localisation: LocalisationLimits
+    quality: QualityLimits
+    skeleton: BoneProfile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prepared:
+    """The PET as SUVbw and the tracer that its thresholds depend on."""
+
+    study: StudyInput
+    series_uid: str
+    suv: SuvVolume
+    tracer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segmented:
+    """The PET with the CT's bone, or the sentence that says why there is none."""
+
+    prepared: Prepared
+    hybrid: HybridBone | None
+    why_no_bone: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Detected:
+    """Regions of uptake, largest first, and how many were left out as the rim of an organ beside bone."""
+
+    segmented: Segmented
+    lesions: tuple[CroppedMask, ...]
+    spilled: int
+
+
+@cache
+def profile() -> PetProfile:
+    """The thresholds in force. Raises ConfigError where `pipeline.toml` is wrong."""
+    return load_profile(PetProfile, Path(__file__).with_name("pipeline.toml"))
+
+
+def tracer_key(tracer: str | None) -> str:
+    """The thresholds' name for a tracer. Raises NotAssessableError (unsupported_tracer) where there are none."""
+    if tracer in {"FDG", "NaF"}:
+        return str(tracer)
+    if tracer in _LIGANDS_OF_PSMA:
+        return "PSMA"
+    detail = "does not name its tracer" if tracer is None else f"was made with {tracer}"
+    raise NotAssessableError(
+        Reason.UNSUPPORTED_TRACER, f"The PET {detail}; thresholds are known for FDG, NaF and PSMA ligands."
+    )
+
+
+def prepare(study: StudyInput) -> Prepared:
+    """The first PET series whose SUV can be computed. Raises NotAssessableError with the reason where none can."""
+    emission = study.role(SeriesRole.EMISSION)
+    tracer = next((series.tracer for series in study.headers.series if series.series_uid in emission[:1]), None)
+    tracer_key(tracer)
+    series_uid, volume = first_readable(study, emission, read=read_suv)
+    return Prepared(study=study, series_uid=series_uid, suv=volume, tracer=str(tracer))
+
+
+def segment_skeleton(prepared: Prepared) -> Segmented:
+    """The CT's bone on the PET grid, where the study has a CT that fits."""
+    hybrid, why_not = find_hybrid_bone(
+        prepared.study,
+        prepared.suv.volume.geometry,
+        skeleton=profile().skeleton,
+        limits=profile().localisation,
+    )
+    return Segmented(prepared=prepared, hybrid=hybrid, why_no_bone=why_not)
+
+
+def limits_of(prepared: Prepared) -> UptakeLimits:
+    """The thresholds of the study's tracer."""
+    limits: UptakeLimits = getattr(profile().tracers, tracer_key(prepared.tracer))
+    return limits
+
+
+def detect_lesions(segmented: Segmented) -> Detected:
+    """Uptake above the threshold: within the bone and its margin, or anywhere where there is no bone."""
+    volume, hybrid = segmented.prepared.suv.volume, segmented.hybrid
+    search = None if hybrid is None else hybrid.search
+    found = find_uptake(volume.array, search, volume.geometry, limits=limits_of(segmented.prepared))
+    reach_mm = profile().localisation.spill_reach_mm
+    kept = (
+        found
+        if search is None
+        else tuple(
+            region
+            for region in found
+            if not peaks_outside(volume.array, region, search, volume.geometry, reach_mm=reach_mm)
+        )
+    )
+    return Detected(segmented=segmented, lesions=largest_first(kept), spilled=len(found) - len(kept))
+
+
+def quantify(detected: Detected) -> ResultSet:
+    """SUV, metabolic volume and glycolysis of every region, and the study's totals."""
+    segmented, hybrid = detected.segmented, detected.segmented.hybrid
+    prepared, volume = segmented.prepared, segmented.prepared.suv.volume
+    evaluated = (
+        None
+        if hybrid is None
+        else CroppedMask.from_array(hybrid.bone | united(detected.lesions, shape=volume.geometry.shape))
+    )
+    lesions = tuple(_lesion(prepared, mask, localised=hybrid is not None) for mask in detected.lesions)
+    report = VolumetricReport(
+        study=prepared.study,
+        branch=Branch.PET_CT,
+        series_uid=prepared.series_uid,
+        input_series_uids=(prepared.series_uid, *(() if hybrid is None else (hybrid.series_uid,))),
+        volume=volume,
+        bone=evaluated,
+        lesions=lesions,
+        measurements=(
+            *burden_measurements(detected.lesions, bone=evaluated, geometry=volume.geometry),
+            *_totals(prepared, lesions),
+        ),
+        quality=_quality(segmented),
+        algorithms=_algorithms(segmented),
+        limitations=_limitations(detected),
+    )
+    return result_of(report)
+
+
+def threshold_method(prepared: Prepared) -> str:
+    """The name of the rule that draws a region, by tracer."""
+    return {"FDG": "FDG_41PCT_MIN4_V1", "PSMA": "PSMA_FIXED3_V1", "NaF": "NAF_FIXED15_V1"}[tracer_key(prepared.tracer)]
+
+
+def _lesion(prepared: Prepared, mask: CroppedMask, *, localised: bool) -> LesionReport:
+    volume, method = prepared.suv.volume, threshold_method(prepared)
+    values = statistics(volume.array, mask)
+    highest = peak(volume.array, mask, volume.geometry)
+    size_ml = volume_ml(mask, volume.geometry)
+    peaks = tuple(
+        Measurement(
+            concept=Concept.SUV_BW, value=value, unit=Unit.SUV_BW, method=name, derivation=Derivation.PEAK_IN_ROI
+        )
+        for name, value in ((PEAK_METHOD, highest.best), (LOCAL_PEAK_METHOD, highest.local))
+    )
+    return LesionReport(
+        mask=mask,
+        measurements=(
+            *size_measurements(mask, volume.geometry),
+            *value_measurements(values, concept=Concept.SUV_BW, unit=Unit.SUV_BW, method=suv.METHOD),
+            *peaks,
+            Measurement(concept=Concept.METABOLIC_VOLUME, value=size_ml, unit=Unit.ML, method=method),
+            Measurement(
+                concept=Concept.TOTAL_LESION_GLYCOLYSIS, value=values.mean * size_ml, unit=Unit.GRAM, method=method
+            ),
+        ),
+        evaluations=(
+            Evaluation(
+                concept=Concept.LOCALISATION,
+                value=Localisation.IN_BONE if localised else Localisation.NOT_LOCALISED,
+            ),
+        ),
+    )
+
+
+def _totals(prepared: Prepared, lesions: tuple[LesionReport, ...]) -> tuple[Measurement, ...]:
+    method = threshold_method(prepared)
+
+    def total(concept: object) -> float:
+        return float(sum(item.value for lesion in lesions for item in lesion.measurements if item.concept == concept))
+
+    return (
+        Measurement(
+            concept=Concept.METABOLIC_VOLUME,
+            value=total(Concept.METABOLIC_VOLUME),
+            unit=Unit.ML,
+            method=method,
+            derivation=Derivation.TOTAL,
+        ),
+        Measurement(
+            concept=Concept.TOTAL_LESION_GLYCOLYSIS,
+            value=total(Concept.TOTAL_LESION_GLYCOLYSIS),
+            unit=Unit.GRAM,
+            method=method,
+            derivation=Derivation.TOTAL,
+        ),
+    )
+
+
+def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
+    limits, scale = profile().quality, segmented.prepared.suv.scale
+    notes = " ".join(scale.notes) or "All that it needs was stated."
+    assumed = any("was read as" in note or "want of a better" in note for note in scale.notes)
+    checks = [
+        QualityCheck(name="SUV prerequisites", verdict=Verdict.WARN if assumed else Verdict.PASS, explanation=notes)
+    ]
+    window = f"{limits.uptake_minutes_lowest:g} to {limits.uptake_minutes_highest:g} min are usual."
+    if scale.uptake_time_s is None:
+        checks.append(
+            QualityCheck(name="Uptake time", verdict=Verdict.NOT_EVALUABLE, explanation=f"Not computed; {window}")
+        )
+    else:
+        minutes = scale.uptake_time_s / 60.0
+        usual = limits.uptake_minutes_lowest <= minutes <= limits.uptake_minutes_highest
+        checks.append(
+            QualityCheck(
+                name="Uptake time",
+                verdict=Verdict.PASS if usual else Verdict.WARN,
+                explanation=f"{minutes:.0f} min from injection to the decay reference; {window}",
+            )
+        )
+    hybrid = segmented.hybrid
+    if hybrid is not None:
+        enough = hybrid.coverage >= profile().localisation.minimum_coverage
+        checks.append(
+            QualityCheck(
+                name="CT coverage",
+                verdict=Verdict.PASS if enough else Verdict.WARN,
+                explanation=f"The CT covers {100.0 * hybrid.coverage:.0f} % of the PET; the rest is not evaluated.",
+            )
+        )
+    return tuple(checks)
+
+
+def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
+    uptake = algorithm(threshold_method(segmented.prepared), family=HISTOGRAM, profile=limits_of(segmented.prepared))
+    if segmented.hybrid is None:
+        return (uptake,)
+    return (
+        algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton),
+        algorithm(SPILL_METHOD, family=MORPHOLOGY, profile=profile().localisation),
+        uptake,
+    )
+
+
+def _limitations(detected: Detected) -> tuple[str, ...]:
+    segmented = detected.segmented
+    sentences = [NOT_A_DIAGNOSIS]
+    if segmented.hybrid is None:
+        sentences += [
+            f"Uptake is not localised to bone: {segmented.why_no_bone}",
+            "Physiological uptake (brain, heart, kidneys, urinary tract, bowel and others) cannot be told from lesions "
+            "and is among the regions and in the totals reported.",
+        ]
+    else:
+        sentences += [
+            SITES_NOT_NAMED,
+            "Uptake within the bone's margin that peaks outside bone was taken for the rim of an organ and left out "
+            f"({detected.spilled} regions); a lesion beside a hotter organ is missed by this.",
+            "Physiological uptake inside bone (active marrow, degeneration, fractures) is not told from lesions.",
+        ]
+    if segmented.prepared.tracer == "PSMA-1007":
+        sentences.append("Unspecific bone uptake is frequent with 18F-PSMA-1007.")
+    return tuple(sentences)
+
+
+BRANCH = BranchDefinition(
+    branch=Branch.PET_CT,
+    steps=(
+        Step(name="prepare", run=prepare),
+        Step(name="segment_skeleton", run=segment_skeleton),
+        Step(name="detect_lesions", run=detect_lesions),
+        Step(name="quantify", run=quantify),
+    ),
+)

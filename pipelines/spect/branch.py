@@ -1,0 +1,317 @@
+"""SPECT and SPECT/CT: uptake as SUV where the image is calibrated, as a ratio to normal skeleton otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bmnode.domain.codes import Code, Concept, Derivation, Localisation, Unit
+from bmnode.domain.geometry import BoolArray, CroppedMask
+from bmnode.domain.results import Algorithm, Evaluation, Measurement, QualityCheck, ResultSet, Verdict
+from bmnode.domain.study import Branch, Reason, SeriesRole
+from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
+from operators.kernels import bone, spect
+from operators.kernels.bone import BoneProfile
+from operators.kernels.components import united
+from operators.kernels.measurement import long_axis_mm, peak, statistics
+from operators.kernels.spect import trimmed_level
+from operators.kernels.uptake import UptakeLimits, find_uptake, peaks_outside
+from operators.readers.spect import SpectUnit, SpectVolume, read_spect
+from operators.readers.volume import ImageVolume
+from pipelines.config import load_profile
+from pipelines.hybrid import HybridBone, LocalisationLimits, find_hybrid_bone
+from pipelines.volumetric import (
+    HISTOGRAM,
+    MORPHOLOGY,
+    NOT_A_DIAGNOSIS,
+    SITES_NOT_NAMED,
+    LesionReport,
+    VolumetricReport,
+    algorithm,
+    burden_measurements,
+    first_readable,
+    largest_first,
+    result_of,
+    size_measurements,
+    value_measurements,
+)
+
+REFERENCE_METHOD = "NORM_TRIM2_V1"
+PEAK_METHOD = "SPECT_PEAK_1ML_GLOBAL_V1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferenceLimits:
+    """How the level of normal skeleton is taken (conventions of this project)."""
+
+    trim_multiple: float
+    body_share: float
+    skeleton_multiple: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QualityLimits:
+    """Limits of the checks."""
+
+    quantifiable_mm: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpectProfile:
+    """The branch's `pipeline.toml`."""
+
+    suv: UptakeLimits
+    ratio: UptakeLimits
+    reference: ReferenceLimits
+    localisation: LocalisationLimits
+    quality: QualityLimits
+    skeleton: BoneProfile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prepared:
+    """The SPECT as SUVbw or in counts."""
+
+    study: StudyInput
+    series_uid: str
+    spect: SpectVolume
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segmented:
+    """The SPECT with the CT's bone, or the sentence that says why there is none.
+
+    `level` is the normal skeleton's, in counts, where the image is not calibrated; the volume is then relative to it.
+    """
+
+    prepared: Prepared
+    volume: ImageVolume
+    hybrid: HybridBone | None
+    why_no_bone: str
+    level: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Detected:
+    """Regions of uptake, largest first, and how many were left out as the rim of an organ beside bone."""
+
+    segmented: Segmented
+    lesions: tuple[CroppedMask, ...]
+    spilled: int
+
+
+@cache
+def profile() -> SpectProfile:
+    """The thresholds in force. Raises ConfigError where `pipeline.toml` is wrong."""
+    return load_profile(SpectProfile, Path(__file__).with_name("pipeline.toml"))
+
+
+def prepare(study: StudyInput) -> Prepared:
+    """Read the first SPECT series that forms a volume. Raises NotAssessableError where none does."""
+    series_uid, volume = first_readable(study, study.role(SeriesRole.EMISSION), read=read_spect)
+    return Prepared(study=study, series_uid=series_uid, spect=volume)
+
+
+def segment_skeleton(prepared: Prepared) -> Segmented:
+    """The CT's bone on the SPECT grid where there is one; the level of normal skeleton where there is no SUV.
+
+    Raises NotAssessableError (insufficient_counts) where no level can be taken.
+    """
+    volume = prepared.spect.volume
+    hybrid, why_not = find_hybrid_bone(
+        prepared.study, volume.geometry, skeleton=profile().skeleton, limits=profile().localisation
+    )
+    level = None
+    if prepared.spect.unit is SpectUnit.COUNTS:
+        skeleton = _likely_skeleton(volume) if hybrid is None else hybrid.bone
+        try:
+            level = trimmed_level(volume.array[skeleton], multiple=profile().reference.trim_multiple)
+        except ValueError as error:
+            raise NotAssessableError(
+                Reason.INSUFFICIENT_COUNTS, "The skeleton holds too few counts to take its normal level from."
+            ) from error
+        volume.array[...] /= np.float32(level)
+    return Segmented(prepared=prepared, volume=volume, hybrid=hybrid, why_no_bone=why_not, level=level)
+
+
+def _likely_skeleton(volume: ImageVolume) -> BoolArray:
+    """Voxels well above the patient's median: with a bone tracer, mostly skeleton."""
+    limits = profile().reference
+    body = volume.array > limits.body_share * float(np.percentile(volume.array, 99.5))
+    if not body.any():
+        return body
+    skeleton: BoolArray = volume.array > limits.skeleton_multiple * float(np.median(volume.array[body]))
+    return skeleton
+
+
+def detect_lesions(segmented: Segmented) -> Detected:
+    """Uptake above the threshold: within the bone and its margin, or anywhere where there is no bone."""
+    volume, hybrid = segmented.volume, segmented.hybrid
+    found = find_uptake(
+        volume.array, None if hybrid is None else hybrid.search, volume.geometry, limits=limits_of(segmented)
+    )
+    kept = found
+    if hybrid is not None:
+        reach_mm = profile().localisation.spill_reach_mm
+        kept = tuple(
+            region
+            for region in found
+            if not peaks_outside(volume.array, region, hybrid.search, volume.geometry, reach_mm=reach_mm)
+        )
+    return Detected(segmented=segmented, lesions=largest_first(kept), spilled=len(found) - len(kept))
+
+
+def limits_of(segmented: Segmented) -> UptakeLimits:
+    """The thresholds in the volume's unit."""
+    return profile().suv if segmented.level is None else profile().ratio
+
+
+def quantify(detected: Detected) -> ResultSet:
+    """SUV or ratio, and size, of every region, and the study's totals."""
+    segmented, hybrid = detected.segmented, detected.segmented.hybrid
+    volume, study = segmented.volume, segmented.prepared.study
+    evaluated = (
+        None
+        if hybrid is None
+        else CroppedMask.from_array(hybrid.bone | united(detected.lesions, shape=volume.geometry.shape))
+    )
+    report = VolumetricReport(
+        study=study,
+        branch=Branch.SPECT,
+        series_uid=segmented.prepared.series_uid,
+        input_series_uids=(segmented.prepared.series_uid, *(() if hybrid is None else (hybrid.series_uid,))),
+        volume=volume,
+        bone=evaluated,
+        lesions=tuple(_lesion(segmented, mask) for mask in detected.lesions),
+        measurements=(
+            *burden_measurements(detected.lesions, bone=evaluated, geometry=volume.geometry),
+            *_level_measurement(segmented),
+        ),
+        quality=_quality(segmented),
+        algorithms=_algorithms(segmented),
+        limitations=_limitations(detected),
+    )
+    return result_of(report)
+
+
+def _scale_of(segmented: Segmented) -> tuple[Code, Code, str]:
+    if segmented.level is None:
+        return Concept.SUV_BW, Unit.SUV_BW, spect.SUV_METHOD
+    return Concept.UPTAKE_RATIO, Unit.RATIO, spect.RATIO_METHOD
+
+
+def _lesion(segmented: Segmented, mask: CroppedMask) -> LesionReport:
+    volume = segmented.volume
+    concept, unit, method = _scale_of(segmented)
+    return LesionReport(
+        mask=mask,
+        measurements=(
+            *size_measurements(mask, volume.geometry),
+            *value_measurements(statistics(volume.array, mask), concept=concept, unit=unit, method=method),
+            Measurement(
+                concept=concept,
+                value=peak(volume.array, mask, volume.geometry).best,
+                unit=unit,
+                method=PEAK_METHOD,
+                derivation=Derivation.PEAK_IN_ROI,
+            ),
+        ),
+        evaluations=(
+            Evaluation(
+                concept=Concept.LOCALISATION,
+                value=Localisation.NOT_LOCALISED if segmented.hybrid is None else Localisation.IN_BONE,
+            ),
+        ),
+    )
+
+
+def _level_measurement(segmented: Segmented) -> tuple[Measurement, ...]:
+    """The level that ratios refer to, so that they can be recomputed from the counts."""
+    if segmented.level is None:
+        return ()
+    return (
+        Measurement(
+            concept=Concept.TOMOGRAM_ACTIVITY,
+            value=float(np.float32(segmented.level)),
+            unit=Unit.COUNTS,
+            method=REFERENCE_METHOD,
+            derivation=Derivation.MEAN,
+        ),
+    )
+
+
+def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
+    calibrated = segmented.level is None
+    checks = [
+        QualityCheck(
+            name="Calibration",
+            verdict=Verdict.PASS if calibrated else Verdict.WARN,
+            explanation=segmented.prepared.spect.explanation,
+        )
+    ]
+    if segmented.hybrid is not None:
+        coverage = segmented.hybrid.coverage
+        checks.append(
+            QualityCheck(
+                name="CT coverage",
+                verdict=Verdict.PASS if coverage >= profile().localisation.minimum_coverage else Verdict.WARN,
+                explanation=f"The CT covers {100.0 * coverage:.0f} % of the SPECT; the rest is not evaluated.",
+            )
+        )
+    return tuple(checks)
+
+
+def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
+    name = spect.SUV_METHOD if segmented.level is None else spect.RATIO_METHOD
+    uptake = algorithm(name, family=HISTOGRAM, profile=limits_of(segmented))
+    reference = algorithm(REFERENCE_METHOD, family=HISTOGRAM, profile=profile().reference)
+    skeleton = algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton)
+    return (
+        *(() if segmented.hybrid is None else (skeleton,)),
+        *(() if segmented.level is None else (reference,)),
+        uptake,
+    )
+
+
+def _limitations(detected: Detected) -> tuple[str, ...]:
+    segmented = detected.segmented
+    sentences = [NOT_A_DIAGNOSIS]
+    if segmented.level is not None:
+        sentences.append("The image is not calibrated: uptake is given relative to normal skeleton, never as SUV.")
+    if segmented.hybrid is None:
+        sentences += [
+            f"Uptake is not localised to bone: {segmented.why_no_bone}",
+            "Kidneys, bladder and the injection site cannot be told from lesions and may be among the regions.",
+        ]
+    else:
+        sentences += [
+            SITES_NOT_NAMED,
+            "Uptake within the bone's margin that peaks outside bone was taken for the rim of an organ and left out "
+            f"({detected.spilled} regions); a lesion beside a hotter organ is missed by this.",
+        ]
+    limit_mm = profile().quality.quantifiable_mm
+    small = [
+        str(index)
+        for index, mask in enumerate(detected.lesions, start=1)
+        if long_axis_mm(mask, segmented.volume.geometry) < limit_mm
+    ]
+    if small:
+        sentences.append(
+            f"Lesions shorter than {limit_mm:g} mm lose signal to partial volume and are not quantifiable: "
+            f"{', '.join(small)}."
+        )
+    return tuple(sentences)
+
+
+BRANCH = BranchDefinition(
+    branch=Branch.SPECT,
+    steps=(
+        Step(name="prepare", run=prepare),
+        Step(name="segment_skeleton", run=segment_skeleton),
+        Step(name="detect_lesions", run=detect_lesions),
+        Step(name="quantify", run=quantify),
+    ),
+)

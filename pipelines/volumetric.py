@@ -1,0 +1,205 @@
+"""What the tomographic branches share: choosing a readable series, and saying what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from bmnode import __version__
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, Unit
+from bmnode.domain.geometry import CroppedMask, VolumeGeometry
+from bmnode.domain.ids import derive_uid
+from bmnode.domain.results import (
+    Algorithm,
+    Evaluation,
+    FindingResult,
+    Measurement,
+    Outcome,
+    QualityCheck,
+    ResultSet,
+    Segment,
+    Segmentation,
+    SegmentReference,
+)
+from bmnode.domain.study import Branch, Reason
+from operators.graph.contract import NotAssessableError, StudyInput
+from operators.kernels.measurement import Statistics, long_axis_mm, volume_ml
+from operators.readers.volume import ImageVolume
+from pipelines.config import parameters_of
+
+VOLUME_METHOD = "VOXEL_COUNT_V1"
+LONG_AXIS_METHOD = "LONG_AXIS_3D_V1"
+MORPHOLOGY = Code("123104", "DCM", "Morphological Operations")
+NEIGHBORHOOD = Code("123101", "DCM", "Neighborhood Analysis")
+HISTOGRAM = Code("123105", "DCM", "Histogram Analysis")
+
+NOT_A_DIAGNOSIS = (
+    "Candidates come from published thresholds and project rules, without training; they are not diagnoses, and "
+    "benign changes may be among them."
+)
+SITES_NOT_NAMED = "The bones in which candidates lie are not named."
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LesionReport:
+    """One candidate with what was measured on it."""
+
+    mask: CroppedMask
+    measurements: tuple[Measurement, ...]
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VolumetricReport:
+    """Everything a tomographic branch found, before it becomes a result set.
+
+    `bone` is the evaluated region on the grid of `volume`, or None where there is none.
+    """
+
+    study: StudyInput
+    branch: Branch
+    series_uid: str
+    input_series_uids: tuple[str, ...]
+    volume: ImageVolume
+    bone: CroppedMask | None
+    bone_label: str = "Evaluated bone"
+    lesions: tuple[LesionReport, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    quality: tuple[QualityCheck, ...] = ()
+    algorithms: tuple[Algorithm, ...] = ()
+    limitations: tuple[str, ...] = field(default=())
+
+
+def first_readable(
+    study: StudyInput, series: Sequence[str], *, read: Callable[[Sequence[Path]], _Read]
+) -> tuple[str, _Read]:
+    """The first series that can be read, with what the reader gave.
+
+    Raises the first series' NotAssessableError where none can, and no_images where there is no series.
+    """
+    first_error: NotAssessableError | None = None
+    for uid in series:
+        try:
+            return uid, read(study.files.get(uid, ()))
+        except NotAssessableError as error:
+            first_error = first_error or error
+    raise first_error or NotAssessableError(Reason.NO_IMAGES, "The study has no series that this branch uses.")
+
+
+def largest_first(masks: Iterable[CroppedMask]) -> tuple[CroppedMask, ...]:
+    """Masks by size, then by place: an order that does not depend on how they were found."""
+    return tuple(sorted(masks, key=lambda mask: (-mask.voxel_count, mask.origin)))
+
+
+def size_measurements(mask: CroppedMask, geometry: VolumeGeometry) -> tuple[Measurement, ...]:
+    """Volume and three-dimensional long axis of one lesion."""
+    return (
+        Measurement(concept=Concept.VOLUME, value=volume_ml(mask, geometry), unit=Unit.ML, method=VOLUME_METHOD),
+        Measurement(
+            concept=Concept.LONG_AXIS, value=long_axis_mm(mask, geometry), unit=Unit.MM, method=LONG_AXIS_METHOD
+        ),
+    )
+
+
+def value_measurements(values: Statistics, *, concept: Code, unit: Code, method: str) -> tuple[Measurement, ...]:
+    """Mean, maximum, minimum and population standard deviation of one lesion."""
+    pairs = (
+        (Derivation.MEAN, values.mean),
+        (Derivation.MAXIMUM, values.maximum),
+        (Derivation.MINIMUM, values.minimum),
+        (Derivation.STANDARD_DEVIATION, values.standard_deviation),
+    )
+    return tuple(
+        Measurement(concept=concept, value=value, unit=unit, method=method, derivation=derivation)
+        for derivation, value in pairs
+    )
+
+
+def burden_measurements(
+    lesions: Sequence[CroppedMask], *, bone: CroppedMask | None, geometry: VolumeGeometry
+) -> tuple[Measurement, ...]:
+    """Of the study: number of lesions, their volume, the evaluated bone and the lesions' share of it.
+
+    Lesions never overlap each other; `bone` holds those inside bone.
+    """
+    total = float(sum(volume_ml(mask, geometry) for mask in lesions))
+    count = Measurement(
+        concept=Concept.LESION_COUNT, value=float(len(lesions)), unit=Unit.COUNT, method="CONNECTED_18_V1"
+    )
+    volume = Measurement(
+        concept=Concept.VOLUME, value=total, unit=Unit.ML, method=VOLUME_METHOD, derivation=Derivation.TOTAL
+    )
+    if bone is None:
+        return count, volume
+    evaluated = volume_ml(bone, geometry)
+    return (
+        count,
+        volume,
+        Measurement(concept=Concept.BONE_EVALUATED, value=evaluated, unit=Unit.ML, method=VOLUME_METHOD),
+        Measurement(
+            concept=Concept.LESION_FRACTION, value=100.0 * total / evaluated, unit=Unit.PERCENT, method=VOLUME_METHOD
+        ),
+    )
+
+
+def algorithm(name: str, *, family: Code, profile: object) -> Algorithm:
+    """TID 4019 with the version of bmnode and the thresholds in force."""
+    return Algorithm(name=name, version=__version__, family=family, parameters=parameters_of(profile))
+
+
+def result_of(report: VolumetricReport) -> ResultSet:
+    """The result set: bone first, then one segment a lesion, each with its finding."""
+    segments = [] if report.bone is None else [_bone_segment(report)]
+    findings = []
+    for index, lesion in enumerate(report.lesions, start=1):
+        tracking_id = f"bmnode lesion {index}"
+        tracking_uid = derive_uid(report.study.request.seed, "lesion", str(index))
+        segments.append(
+            Segment(
+                label=f"Lesion {index}",
+                category=Finding.ABNORMAL_STRUCTURE,
+                type=Finding.LESION,
+                mask=lesion.mask,
+                tracking_id=tracking_id,
+                tracking_uid=tracking_uid,
+            )
+        )
+        findings.append(
+            FindingResult(
+                tracking_id=tracking_id,
+                tracking_uid=tracking_uid,
+                finding_type=Finding.LESION,
+                segment=SegmentReference(segmentation_index=0, segment_number=len(segments)),
+                measurements=lesion.measurements,
+                evaluations=lesion.evaluations,
+            )
+        )
+    segmentation = Segmentation(
+        source_series_uid=report.series_uid,
+        source_instance_uids=report.volume.source_instance_uids,
+        geometry=report.volume.geometry,
+        segments=tuple(segments),
+    )
+    return ResultSet(
+        study_uid=report.study.request.study_uid,
+        outcome=Outcome.ASSESSED,
+        branch=report.branch,
+        input_series_uids=report.input_series_uids,
+        findings=tuple(findings),
+        measurements=report.measurements,
+        segmentations=(segmentation,) if segments else (),
+        quality=report.quality,
+        algorithms=report.algorithms,
+        limitations=report.limitations,
+        synthetic=report.study.synthetic,
+    )
+
+
+def _bone_segment(report: VolumetricReport) -> Segment:
+    if report.bone is None:
+        raise ValueError("no bone to make a segment of")
+    return Segment(label=report.bone_label, category=Finding.ANATOMICAL_STRUCTURE, type=Finding.BONE, mask=report.bone)

@@ -1,0 +1,89 @@
+"""The vertebral region and marrow candidates on a synthetic ADC map with known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from operators.kernels.marrow import find_marrow_candidates
+from operators.kernels.vertebral_region import find_region
+from pipelines.mri.branch import profile
+from tests.unit.operators.phantoms import VERTEBRA_CENTRE_MM, Array, ball, disc, grid, trunk_adc
+
+CENTRE = (75.0, *VERTEBRA_CENTRE_MM)
+
+
+def test_the_region_lies_inside_the_vertebral_bodies_along_the_whole_spine() -> None:
+    """The canal is followed from end to end, and what lies in front of it is vertebra."""
+    adc, geometry = trunk_adc()
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    assert region is not None
+    _, _, y, x = grid()
+    vertebra = disc(y, x, VERTEBRA_CENTRE_MM, (20.0, 24.0))
+    assert float((region.mask & vertebra).sum()) / float(region.mask.sum()) > 0.95
+    assert region.length_mm >= 140.0
+
+
+def test_without_fluid_there_is_no_region() -> None:
+    """No canal, no region: nothing is guessed."""
+    adc, geometry = trunk_adc()
+    assert find_region(np.minimum(adc, 1200.0).astype(np.float32), geometry, limits=profile().region) is None
+
+
+def candidates(adc: Array, high_b: Array | None = None) -> int:
+    """How many candidates the branch's own thresholds give."""
+    _, geometry = trunk_adc()
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    assert region is not None
+    found = find_marrow_candidates(
+        adc.astype(np.float32),
+        region.mask,
+        geometry,
+        limits=profile().marrow,
+        high_b=None if high_b is None else high_b.astype(np.float32),
+    )
+    return len(found)
+
+
+def test_normal_marrow_has_no_candidates() -> None:
+    """Fatty marrow lies under the published range."""
+    adc, _ = trunk_adc()
+    assert candidates(adc) == 0
+
+
+def test_a_long_lesion_is_found_and_a_disc_is_not() -> None:
+    """The same ADC over 36 mm is a candidate, over 12 mm it is taken for a disc."""
+    adc, _ = trunk_adc()
+    _, z, y, x = grid()
+    vertebra = disc(y, x, VERTEBRA_CENTRE_MM, (20.0, 24.0))
+    long, short = adc.copy(), adc.copy()
+    long[vertebra & (np.abs(z - 75.0) <= 18.0)] = 1000.0
+    short[vertebra & (np.abs(z - 75.0) <= 6.0)] = 1000.0
+    assert candidates(long) == 1
+    assert candidates(short) == 0
+
+
+def test_treated_marrow_above_the_range_is_no_candidate() -> None:
+    """An ADC above 1400 is not viable tumour."""
+    adc, _ = trunk_adc()
+    adc[ball(CENTRE, 22.0)] = 2200.0
+    assert candidates(adc) == 0
+
+
+def test_noise_without_signal_is_no_candidate() -> None:
+    """Where the scanner wrote 0 for half of the voxels, the rest is noise."""
+    adc, _ = trunk_adc()
+    lesion = ball(CENTRE, 22.0)
+    adc[lesion] = 1000.0
+    adc[lesion & (np.random.default_rng(0).random(adc.shape) < 0.4)] = 0.0
+    assert candidates(adc) == 0
+
+
+def test_a_dark_high_b_image_rules_a_candidate_out() -> None:
+    """With a high b-value image the lesion must be bright on it."""
+    adc, _ = trunk_adc()
+    lesion = ball(CENTRE, 22.0)
+    adc[lesion] = 1000.0
+    dark = np.full(adc.shape, 100.0)
+    bright = np.where(lesion, 300.0, 100.0)
+    assert candidates(adc, high_b=dark) == 0
+    assert candidates(adc, high_b=bright) == 1
