@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from bmnode.domain.codes import Concept, UptakeKind
 from bmnode.domain.geometry import ImagePolygon
 from bmnode.results.reading import (
     Report,
@@ -41,17 +42,23 @@ class Comparison:
 
 
 def compare(truth: StudyTruth, *, report: Report, segmentations: Sequence[Path]) -> Comparison:
-    """Match findings to lesions by place alone."""
+    """Match the findings that the report takes for lesions to the truth, by place alone."""
     voxels = _segment_positions(segmentations)
+    findings = [finding for finding in report.findings if _is_candidate(finding)]
     hits = [
-        [_at(lesion, finding, voxels.get(finding.tracking_uid)) for finding in report.findings]
-        for lesion in truth.lesions
+        [_at(lesion, finding, voxels.get(finding.tracking_uid)) for finding in findings] for lesion in truth.lesions
     ]
     return Comparison(
         lesions=len(hits),
         found=sum(any(row) for row in hits),
-        elsewhere=sum(not any(column) for column in zip(*hits, strict=True)) if hits else len(report.findings),
+        elsewhere=sum(not any(column) for column in zip(*hits, strict=True)) if hits else len(findings),
     )
+
+
+def _is_candidate(finding: ReportedFinding) -> bool:
+    """Whether the report takes the finding for a lesion, and not for bladder, kidney or injection site."""
+    kinds = {item.value for item in finding.evaluations if item.concept == Concept.UPTAKE_KIND}
+    return kinds <= {UptakeKind.CANDIDATE}
 
 
 def _at(lesion: LesionTruth, finding: ReportedFinding, positions: Points | None) -> bool:

@@ -78,6 +78,7 @@ class Concept:
     LYTIC_LIMIT = project_code("LYTIC-LIMIT", "Attenuation below which bone counts as lytic")
     SCLEROTIC_LIMIT = project_code("SCLEROTIC-LIMIT", "Attenuation above which bone counts as sclerotic")
     LESION_TYPE = project_code("LESION-TYPE", "Type of bone lesion")
+    UPTAKE_KIND = project_code("UPTAKE-KIND", "Kind of uptake")
     LOCALISATION = project_code("LOCALISATION", "Localisation to bone")
 
 
@@ -91,6 +92,16 @@ class Derivation:
     STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
     TOTAL = Code("255619001", "SCT", "Total")
     PEAK_IN_ROI = Code("126031", "DCM", "Peak Value Within ROI")
+
+
+class UptakeKind:
+    """Values of `Concept.UPTAKE_KIND`: what a hot spot of a planar scan is taken for, by place alone."""
+
+    CANDIDATE = project_code("UP-CANDIDATE", "Hot spot, candidate for a bone lesion")
+    BLADDER = project_code("UP-BLADDER", "Possible bladder activity")
+    KIDNEY = project_code("UP-KIDNEY", "Possible kidney activity")
+    INJECTION_SITE = project_code("UP-INJECTION", "Uptake in forearm or hand, possible injection site")
+    OUTSIDE_BODY = project_code("UP-OUTSIDE", "Activity outside the body, possible contamination")
 
 
 class LesionType:

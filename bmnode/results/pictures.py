@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 
-from bmnode.domain.codes import Code, Unit
+from bmnode.domain.codes import Code, Concept, Unit, UptakeKind
 from bmnode.domain.geometry import BoolArray, VolumeGeometry
-from bmnode.domain.results import FindingResult, Measurement, ResultSet, Segmentation
+from bmnode.domain.results import Evaluation, FindingResult, Measurement, ResultSet, Segmentation
 from bmnode.domain.study import Branch
 from bmnode.results.canvas import RGB, Mark, Panel, compose, resize_grey, resize_mask, to_grey
 from bmnode.results.concepts import LESION_COLOURS_RGB
@@ -33,6 +34,7 @@ LEGEND_MEASUREMENTS = 3
 EMISSION_MODALITIES = frozenset({"PT", "NM"})
 BRIGHTEST_PERCENTILE = 99.7
 """The window's upper end: hot spots may saturate, the normal skeleton stays visible."""
+_VIEW_TAGS = ["DetectorVector", "DetectorInformationSequence"]
 CT_WINDOW_HU = (-250.0, 1250.0)
 """Bone window."""
 _UNIT_TEXT: Mapping[Code, str] = {
@@ -97,6 +99,10 @@ def _measurement_text(item: Measurement) -> str:
     return f"{item.concept.meaning}{derivation} {value} {unit}".rstrip()
 
 
+def _says_no_lesion(item: Evaluation) -> bool:
+    return item.concept == Concept.UPTAKE_KIND and item.value != UptakeKind.CANDIDATE
+
+
 def _colour(index: int) -> RGB:
     return LESION_COLOURS_RGB[index % len(LESION_COLOURS_RGB)]
 
@@ -129,7 +135,17 @@ def _view(instance: SourceInstance, frame: int, findings: Sequence[FindingResult
         if polygon.sop_instance_uid == instance.sop_instance_uid and (polygon.frame_number or 1) == frame + 1
     ]
     size = (PLANAR_HEIGHT, round(values.shape[1] * scale))
-    return Panel(title=f"View {frame + 1}", grey=resize_grey(grey, size), marks=tuple(marks))
+    return Panel(title=_view_title(instance.path, frame), grey=resize_grey(grey, size), marks=tuple(marks))
+
+
+def _view_title(path: Path, frame: int) -> str:
+    """The view's code meaning as the header gives it, else its number (frame from 0)."""
+    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_VIEW_TAGS)
+    vector = np.atleast_1d(np.asarray(header.get("DetectorVector", frame + 1)))
+    detectors = header.get("DetectorInformationSequence") or []
+    number = int(vector[frame]) if frame < vector.size else frame + 1
+    views = detectors[number - 1].get("ViewCodeSequence") if number <= len(detectors) else None
+    return plain(str(views[0].CodeMeaning)) if views else f"View {frame + 1}"
 
 
 def _bright_end(values: Values) -> float:

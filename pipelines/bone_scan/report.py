@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bmnode.domain.codes import Concept, Derivation, Finding, Unit, project_code
+from bmnode.domain.codes import Concept, Derivation, Finding, Unit, UptakeKind, project_code
 from bmnode.domain.geometry import ImagePolygon
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import Evaluation, FindingResult, Measurement, Outcome, ResultSet
@@ -23,13 +23,12 @@ METHOD = "HOTSPOT_ZONE_V1"
 NORMALISATION = "NORM_TRIM2 on SKELETON_CONTRAST_V1"
 PLACE = "UPTAKE_PLACE_V1"
 
-UPTAKE_KIND = project_code("UPTAKE-KIND", "Kind of uptake")
 _KINDS = {
-    Uptake.CANDIDATE: project_code("UP-CANDIDATE", "Hot spot, candidate for a bone lesion"),
-    Uptake.BLADDER: project_code("UP-BLADDER", "Possible bladder activity"),
-    Uptake.KIDNEY: project_code("UP-KIDNEY", "Possible kidney activity"),
-    Uptake.INJECTION_SITE: project_code("UP-INJECTION", "Uptake in forearm or hand, possible injection site"),
-    Uptake.OUTSIDE_BODY: project_code("UP-OUTSIDE", "Activity outside the body, possible contamination"),
+    Uptake.CANDIDATE: UptakeKind.CANDIDATE,
+    Uptake.BLADDER: UptakeKind.BLADDER,
+    Uptake.KIDNEY: UptakeKind.KIDNEY,
+    Uptake.INJECTION_SITE: UptakeKind.INJECTION_SITE,
+    Uptake.OUTSIDE_BODY: UptakeKind.OUTSIDE_BODY,
 }
 _NORMAL_LEVEL = {
     ViewName.ANTERIOR: project_code("NORMAL-ANT", "Normal skeleton, anterior view"),
@@ -111,7 +110,7 @@ def _finding(study: StudyInput, assessed: AssessedView, *, tag: str, spot: HotSp
         finding_type=Finding.LESION if uptake is Uptake.CANDIDATE else Finding.ABNORMAL_STRUCTURE,
         polygons=(polygon,),
         measurements=_of_spot(assessed, spot),
-        evaluations=(Evaluation(concept=UPTAKE_KIND, value=_KINDS[uptake]),),
+        evaluations=(Evaluation(concept=Concept.UPTAKE_KIND, value=_KINDS[uptake]),),
     )
 
 

@@ -14,7 +14,6 @@ from bmnode.domain.study import Reason
 from bmnode.testing.patients.spec import SyntheticStudy
 from operators.graph.contract import NotAssessableError
 from operators.kernels.scintigraphy_outline import rasterise, ring_area
-from pipelines.bone_scan.report import UPTAKE_KIND
 from tests.unit.scintigraphy.scans import assess, frames_of, set_frames, vary
 
 
@@ -27,7 +26,7 @@ def result(scan: Path) -> ResultSet:
 def kind(finding: FindingResult) -> str:
     """What a finding is taken for."""
     (evaluation,) = finding.evaluations
-    assert evaluation.concept == UPTAKE_KIND
+    assert evaluation.concept == Concept.UPTAKE_KIND
     return evaluation.value.value
 
 
