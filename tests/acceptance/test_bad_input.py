@@ -100,9 +100,10 @@ def test_what_cannot_be_assessed_leaves_with_its_reason(
     assert scene.said() == ""
 
 
-def test_a_truncated_image_is_refused_and_the_others_are_kept(scene: Scene, tmp_path: Path) -> None:
-    """The cut image gets a status of its own and an audit line; the sender still has it, the rest is in the spool."""
-    study = patients.write_truncated(tmp_path, spec=PatientSpec(seed=32, patient_id="SYN-CUT"))
+@pytest.mark.parametrize("write", [patients.write_truncated, patients.write_zero_slices])
+def test_a_broken_image_is_refused_and_the_others_are_kept(scene: Scene, tmp_path: Path, write: Write) -> None:
+    """The cut or empty image gets a status of its own and an audit line; its sender has it still, the rest is kept."""
+    study = write(tmp_path, spec=PatientSpec(seed=32, patient_id="SYN-CUT"))
     results = scene.send(study)
     refused = [item for item in results if not item.accepted]
     assert [item.status for item in refused] == [0xC000]

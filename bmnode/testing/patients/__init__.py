@@ -19,6 +19,7 @@ from bmnode.testing.patients.bad_input import (
     write_secondary_capture,
     write_truncated,
     write_two_patients,
+    write_zero_slices,
 )
 from bmnode.testing.patients.bone_scan import write_bone_scan
 from bmnode.testing.patients.cohort import DEMO_PATIENTS, demo_cohort, write_demo_cohort
@@ -63,4 +64,5 @@ __all__ = [
     "write_spect",
     "write_truncated",
     "write_two_patients",
+    "write_zero_slices",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from bmnode.testing.patients.bone_scan import write_planar
 from bmnode.testing.patients.ct import CtProtocol, hounsfield, write_ct_series
 from bmnode.testing.patients.dicom import SeriesHead, StudyFolder, save, set_pixels
 from bmnode.testing.patients.grid import Grid
-from bmnode.testing.patients.spec import PatientSpec, SyntheticStudy
+from bmnode.testing.patients.spec import PatientSpec, StudyTruth, SyntheticStudy
+from bmnode.testing.patients.spect import write_spect
 from bmnode.testing.patients.tracers import MIBG
 
 _SMALL = CtProtocol(
@@ -71,6 +73,30 @@ def write_missing_pixel_data(directory: Path, *, spec: PatientSpec) -> Synthetic
     _edit(files, drop)
     description = "CT without pixel data"
     return study.finish(files, branch=None, description=description, refusal=Reason.MISSING_PIXEL_DATA)
+
+
+def write_zero_slices(directory: Path, *, spec: PatientSpec) -> SyntheticStudy:
+    """Write one reconstructed SPECT whose Number of Frames is 0 and whose Pixel Data is empty: no node takes it."""
+    whole = write_spect(directory, spec=spec)
+    tomogram, *anatomy = sorted(
+        whole.files, key=lambda path: pydicom.dcmread(path, stop_before_pixels=True).Modality != "NM"
+    )
+    for path in anatomy:
+        path.unlink()
+
+    def empty(ds: Dataset) -> None:
+        ds.NumberOfFrames = 0
+        ds.PixelData = b""
+
+    _edit([tomogram], empty)
+    return replace(
+        whole,
+        name="zero slices",
+        description="SPECT with no slices",
+        files=(tomogram,),
+        branch=None,
+        truth=StudyTruth(),
+    ).write_truth()
 
 
 def write_absent_spacing(directory: Path, *, spec: PatientSpec) -> SyntheticStudy:
@@ -173,6 +199,10 @@ def write_secondary_capture(directory: Path, *, spec: PatientSpec) -> SyntheticS
 
 def _small_ct(study: StudyFolder) -> list[Path]:
     return write_ct_series(study, number=1, protocol=_SMALL, anatomy=Anatomy(study.spec))
+
+
+def _modality(path: Path) -> str:
+    return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).Modality)
 
 
 def _edit(files: list[Path], change: Callable[[Dataset], None]) -> None:

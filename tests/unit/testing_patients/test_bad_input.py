@@ -85,3 +85,11 @@ def test_a_long_patient_id_stays_within_its_length(tmp_path: Path) -> None:
 def test_every_branch_has_a_writer() -> None:
     """The package offers one writer per branch of the pipeline."""
     assert all(hasattr(patients, f"write_{branch}") for branch in Branch)
+
+
+def test_zero_slices_are_none(tmp_path: Path) -> None:
+    """The tomogram alone is sent, and it says itself that it has no frame."""
+    (file,) = patients.write_zero_slices(tmp_path, spec=_SPEC).files
+    image = pydicom.dcmread(file)
+    assert (image.Modality, int(image.NumberOfFrames)) == ("NM", 0)
+    assert not image.PixelData
