@@ -155,19 +155,18 @@ def _child_command() -> tuple[str, ...]:
 
 
 class Labeller:
-    """Marks a study in the Orthanc that its route names, once the results are there.
+    """Marks a study in the Orthanc that its routes name, once that has the results.
 
     Args:
-        settings: the routes with their `label_in`.
+        settings: the peers.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._label_in = {route.name: route.label_in for route in settings.routes}
 
     def __call__(self, job: JobRecord, destination: str) -> None:
         """After the last object of a job was taken by a destination. Raises DeliveryError, NotFoundError."""
-        if self._label_in.get(job.route) == destination:
+        if destination in job.label_in:
             method = OrthancRest(self._settings.peer(destination)).label_study(job.study_uid)
             _log.info("study_labelled", study_ref=study_ref(job.study_uid), peer=destination, method=method.value)
 

@@ -49,6 +49,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "pipeline_version": "its version",
         "route": "name of the route, or of the routes",
         "destinations": "names of the peers that get the result",
+        "label_in": "names of the peers in which the study gets a label",
         "priority": "1 is the most urgent, 10 the ordinary case",
         "state": "`queued`, `running`, `succeeded`, `failed` or `cancelled`",
         "attempt": "how often it was started",

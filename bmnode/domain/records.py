@@ -71,6 +71,8 @@ class JobRecord:
     input_digest: str
     route: str
     destinations: tuple[str, ...]
+    label_in: tuple[str, ...]
+    """Peers in which the study gets a label once they have the results."""
     priority: int
     """1 is the most urgent (STAT), 10 the ordinary case."""
     state: JobState

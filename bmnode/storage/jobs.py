@@ -15,8 +15,13 @@ from bmnode.storage.tables import job_events, jobs
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 
 
+_LISTS = ("destinations", "label_in")
+"""Columns that the database keeps as JSON."""
+
+
 def _job(row: sa.RowMapping) -> JobRecord:
-    return JobRecord(**{**row, "state": JobState(row["state"]), "destinations": tuple(row["destinations"])})
+    lists = {name: tuple(row[name]) for name in _LISTS}
+    return JobRecord(**{**row, "state": JobState(row["state"]), **lists})
 
 
 class Jobs:
@@ -36,7 +41,7 @@ class Jobs:
         if self._connection.execute(same_work).first() is not None:
             return False
         row = {column.name: getattr(job, column.name) for column in jobs.columns}
-        self._connection.execute(jobs.insert().values({**row, "destinations": list(job.destinations)}))
+        self._connection.execute(jobs.insert().values({**row, **{name: list(row[name]) for name in _LISTS}}))
         self._record(job.job_id, event="created", state=job.state, at=job.created_at, detail="")
         return True
 

@@ -112,6 +112,7 @@ jobs = sa.Table(
     sa.Column("input_digest", sa.String(64), nullable=False),
     sa.Column("route", sa.String(64), nullable=False),
     sa.Column("destinations", sa.JSON, nullable=False),
+    sa.Column("label_in", sa.JSON, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),

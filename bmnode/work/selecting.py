@@ -22,6 +22,7 @@ class PlannedJob:
     route: str
     pipeline: str
     destinations: tuple[str, ...]
+    label_in: tuple[str, ...] = ()
     priority: int
 
 
@@ -72,6 +73,7 @@ class RuleSelector:
                     route=item.rules[0],
                     pipeline=item.pipeline,
                     destinations=item.destinations,
+                    label_in=item.labels,
                     priority=item.priority,
                 )
                 for item in matches

@@ -145,6 +145,7 @@ class StudyFlow:
             input_digest=input_digest,
             route=planned.route,
             destinations=planned.destinations,
+            label_in=planned.label_in,
             priority=planned.priority,
             state=JobState.QUEUED,
             attempt=0,

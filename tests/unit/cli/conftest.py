@@ -274,6 +274,7 @@ def _job(input_digest: str) -> JobRecord:
         input_digest=input_digest,
         route="everything",
         destinations=("pacs",),
+        label_in=(),
         priority=10,
         state=JobState.QUEUED,
         attempt=0,

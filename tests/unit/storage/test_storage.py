@@ -63,6 +63,7 @@ def _job(connection: sa.Connection) -> JobRecord:
         input_digest=revision.input_digest,
         route="all",
         destinations=("pacs",),
+        label_in=("pacs",),
         priority=10,
         state=JobState.QUEUED,
         attempt=0,

@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("input_digest", sa.String(length=64), nullable=False),
         sa.Column("route", sa.String(length=64), nullable=False),
         sa.Column("destinations", sa.JSON(), nullable=False),
+        sa.Column("label_in", sa.JSON(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
