@@ -63,8 +63,7 @@ def _there(ending: Ending) -> str:
         return f"{ending.guest.description}; no truth known"
     if ending.guest.expected_refusal is not None:
         return f"{ending.guest.description}; to be refused: {ending.guest.expected_refusal}"
-    count = len(ending.guest.truth.lesions)
-    return f"{ending.guest.description}; {count} lesions" if count else f"{ending.guest.description}; no lesion"
+    return ending.guest.description
 
 
 def _found(ending: Ending) -> str:

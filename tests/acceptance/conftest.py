@@ -10,6 +10,8 @@ import pytest
 
 from bmnode.clock import SystemClock
 from bmnode.domain.peers import Peer
+from bmnode.domain.states import DeliveryState
+from bmnode.storage import Database, Deliveries, Jobs
 from bmnode.testing.node import AE_TITLE, LOOPBACK, NodePlan, NodeProcess, free_port
 from bmnode.testing.orthanc import OrthancPeer
 from tests.support.polling import eventually
@@ -36,9 +38,13 @@ class Site:
         return by_modality
 
     def await_results(self, study_uid: str, *, seg: bool) -> None:
-        """Wait until Orthanc has the study's SR, and its SEG where one is due."""
-        wanted = _RESULT_MODALITIES if seg else {"SR"}
-        eventually(lambda: wanted <= set(self.series(study_uid)), timeout_s=RESULTS_ARRIVE_S)
+        """Wait until the node has delivered every object, then see that Orthanc has SR, and SEG where one is due."""
+        database = Database(self.node.plan.settings.database_url)
+        try:
+            eventually(lambda: _is_delivered(database, study_uid), timeout_s=RESULTS_ARRIVE_S)
+        finally:
+            database.dispose()
+        assert set(self.series(study_uid)) >= (_RESULT_MODALITIES if seg else {"SR"})
 
     def download_results(self, study_uid: str, folder: Path) -> dict[str, list[Path]]:
         """Orthanc's own files of a study's results, by modality."""
@@ -54,6 +60,13 @@ class Site:
                     path.write_bytes(rest.get_binary(f"instances/{instance}/file"))
                     files.setdefault(modality, []).append(path)
         return files
+
+
+def _is_delivered(database: Database, study_uid: str) -> bool:
+    with database.read() as connection:
+        jobs = Jobs(connection).of_study(study_uid)
+        owed = [item for job in jobs for item in Deliveries(connection).of_job(job.job_id)]
+    return bool(owed) and all(item.state is DeliveryState.DELIVERED for item in owed)
 
 
 @pytest.fixture(scope="module")
