@@ -1,4 +1,4 @@
-"""The CT beside an emission series: its bone on the emission grid, or the reason why there is none."""
+"""The CT beside an emission series: its bone on the emission grid, or why there is none, and the uptake in it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bmnode.domain.geometry import BoolArray, VolumeGeometry
+from bmnode.domain.codes import Concept, Unit
+from bmnode.domain.geometry import BoolArray, CroppedMask, VolumeGeometry
+from bmnode.domain.results import Measurement
 from bmnode.domain.study import SeriesRole
 from operators.graph.contract import NotAssessableError, StudyInput
+from operators.kernels.basins import BasinLimits, organ_uptake
 from operators.kernels.bone import BoneProfile, segment_bone
 from operators.kernels.morphology import dilate
 from operators.kernels.resample import bone_on_grid, covered
-from operators.readers.volume import read_volume
-from pipelines.volumetric import first_readable
+from operators.kernels.uptake import UptakeLimits, find_uptake
+from operators.readers.volume import ImageVolume, read_volume
+from pipelines.volumetric import first_readable, largest_first
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,9 +25,9 @@ class LocalisationLimits:
     """How bone of the CT is used on the emission grid (conventions of this project)."""
 
     bone_margin_mm: float
-    spill_reach_mm: float
     minimum_bone_ml: float
     minimum_coverage: float
+    basins: BasinLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,3 +74,33 @@ def find_hybrid_bone(
         ),
         "",
     )
+
+
+def find_lesions(
+    volume: ImageVolume, hybrid: HybridBone | None, *, uptake: UptakeLimits, limits: LocalisationLimits
+) -> tuple[tuple[CroppedMask, ...], int]:
+    """Regions of uptake, largest first, and how many organs reached into the search region and were left out.
+
+    With bone, regions lie in it and its margin, and uptake that peaks outside is taken out first. Without,
+    regions lie anywhere.
+    """
+    if hybrid is None:
+        return largest_first(find_uptake(volume.array, None, volume.geometry, limits=uptake)), 0
+    organs = organ_uptake(volume.array, hybrid.search, uptake=uptake, limits=limits.basins)
+    found = find_uptake(volume.array, hybrid.search & ~organs.mask, volume.geometry, limits=uptake)
+    return largest_first(found), organs.count
+
+
+def organs_left_out(count: int) -> str:
+    """The sentence that says what PEAK_IN_BONE_V1 left out."""
+    return (
+        f"Uptake that peaks outside bone, or lies outside it for the most part, was taken for an organ and left out "
+        f"({count} reached into the bone's margin); a lesion without a peak of its own beside a hotter organ is missed."
+    )
+
+
+def suv_factor_measurement(per_bq_ml: float | None, *, method: str) -> tuple[Measurement, ...]:
+    """SUVbw of 1 Bq/ml in g/Bq, so that a reader can recompute every SUV; nothing where no one factor holds."""
+    if per_bq_ml is None:
+        return ()
+    return (Measurement(concept=Concept.SUV_FACTOR, value=per_bq_ml, unit=Unit.GRAM_PER_BQ, method=method),)

@@ -43,6 +43,7 @@ class Unit:
     GRAM = Code("g", "UCUM", "gram")
     ADC = Code("um2/s", "UCUM", "square micrometer per second")
     BQML = Code("Bq/ml", "UCUM", "Becquerels/milliliter")
+    GRAM_PER_BQ = Code("g/Bq", "UCUM", "gram per becquerel")
 
 
 class Finding:
@@ -70,6 +71,7 @@ class Concept:
     ADC = Code("113041", "DCM", "Apparent Diffusion Coefficient")
     PROJECTION_ACTIVITY = Code("110820", "DCM", "Nuclear Medicine Projection Activity")
     TOMOGRAM_ACTIVITY = Code("110821", "DCM", "Nuclear Medicine Tomographic Activity")
+    SUV_FACTOR = project_code("SUV-FACTOR", "SUVbw of an activity concentration of 1 Bq/ml")
     UPTAKE_RATIO = project_code("UPTAKE-RATIO", "Uptake relative to normal skeleton")
     BONE_EVALUATED = project_code("BONE-EVALUATED", "Evaluated bone volume")
     LESION_FRACTION = project_code("LESION-FRAC", "Share of evaluated bone in lesions")

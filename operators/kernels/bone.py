@@ -1,4 +1,4 @@
-"""Bone on CT by attenuation: what is bone, with its marrow, without table, canal and contrast.
+"""Bone on CT by attenuation: what is bone, with its marrow, without cranial cavity, canal, table and contrast.
 
 Works in patient orientation on blocks of about two millimetres, so that time and memory follow
 the patient and not the matrix; the mask is given back on the CT's own grid.
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bmnode.domain.geometry import BoolArray, VolumeGeometry
 from operators.kernels.canal import CanalLimits, find_canal
+from operators.kernels.cavity import CavityLimits, find_cavities
 from operators.kernels.components import label, largest
 from operators.kernels.contrast import ContrastLimits, find_contrast
 from operators.kernels.morphology import (
@@ -27,7 +28,7 @@ from operators.kernels.morphology import (
 )
 from operators.kernels.orientation import PatientAxes
 
-METHOD = "CT_BONE_150_V1"
+METHOD = "CT_BONE_150_V2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +55,7 @@ class BoneProfile:
     """All that the bone mask of a CT depends on."""
 
     bone: BoneLimits
+    cavity: CavityLimits
     canal: CanalLimits
     contrast: ContrastLimits
 
@@ -62,7 +64,7 @@ class BoneProfile:
 class WorkingBone:
     """CT and bone in patient orientation on the working grid.
 
-    `hu` float32 (z, y, x), `bone` with marrow and without the canal, `contrast` the
+    `hu` float32 (z, y, x), `bone` with marrow and without cavities and canal, `contrast` the
     contrast medium that was taken out of it, `factors` the voxels a block.
     """
 
@@ -101,6 +103,7 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
     dense = _bony_components(dense & ~contrast, blocks, spacing_mm=spacing, limits=limits)
     closed = close_gaps(dense, radius_mm=limits.closing_mm, spacing_mm=spacing) & body
     filled = _with_marrow(closed, blocks, limits=limits)
+    filled &= ~find_cavities(closed, filled, spacing_mm=spacing, limits=profile.cavity)
     canal = find_canal(blocks, filled, body, spacing_mm=spacing, limits=profile.canal)
     return WorkingBone(
         hu=blocks,
@@ -117,9 +120,10 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
 def _with_marrow(closed: BoolArray, blocks: npt.NDArray[np.float32], *, limits: BoneLimits) -> BoolArray:
     """Bone with what it encloses in an axial slice, and with marrow that a coronal or sagittal slice encloses.
 
-    The latter planes also enclose muscle (obturator foramen), hence their own HU limit.
+    The latter planes also enclose muscle (obturator foramen), hence their own HU limit. Air is no marrow
+    (sinuses, mastoid cells).
     """
-    filled = fill_slices(closed)
+    filled = fill_slices(closed) & (blocks > limits.body_hu)
     marrow = blocks > limits.marrow_hu
     for order in ((1, 0, 2), (2, 0, 1)):
         across = fill_slices(closed.transpose(order))

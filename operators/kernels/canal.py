@@ -1,6 +1,6 @@
 """The spinal canal on CT: soft tissue enclosed by bone, behind the vertebral bodies, in a row along the patient.
 
-A convention of this project. It keeps the canal out of the bone and out of the lytic candidates.
+A convention of this project (CT_CANAL_V2). It keeps the canal out of the bone and out of the lytic candidates.
 """
 
 from __future__ import annotations
@@ -45,9 +45,13 @@ def find_canal(
     labels = label(stretched, connectivity=26)
     canal = np.zeros_like(pieces)
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        length_mm = (box[0].stop - box[0].start - 2 * reach) * spacing_mm[0]
-        if length_mm >= limits.minimum_length_mm:
-            canal[box] |= labels[box] == number
+        row = labels[box] == number
+        found = row & pieces[box]
+        shown = found.any(axis=(1, 2))
+        slices = np.flatnonzero(shown)
+        if (slices[-1] - slices[0] + 1) * spacing_mm[0] >= limits.minimum_length_mm:
+            # Where a slice shows the canal itself, its neighbours' outlines would cut into the vertebral body.
+            canal[box] |= np.where(shown[:, None, None], found, row)
     return dilate(canal, radius_mm=limits.margin_mm, spacing_mm=spacing_mm)
 
 

@@ -21,8 +21,11 @@ class ContrastLimits:
     """A pool holds a ball of `radius_mm`, its SD in a box of `texture_mm` stays under `highest_sd_hu`.
 
     It counts as contrast where the upper quartile of what lies within `rim_mm` around it is less than
-    `rim_excess_hu` above its mean; it is then removed with `margin_mm` around it,
-    and with the wide dense part that it makes up to `pool_share` or more.
+    `rim_excess_hu` above its mean, and where less than `cortex_share` of it is `cortex_excess_hu` above: an even
+    sclerotic focus that fills a thin bone has cortex beside it. A pool is then removed with `margin_mm` around it,
+    and with the wide dense part that it makes up to `pool_share` or more. Without a pool of `proof_ml` no
+    contrast was given: heart, aorta and kidneys make larger ones, and what is small, even and dense then
+    is a sclerotic lesion of a flat bone, where no cortex is left to tell it from blood.
     """
 
     radius_mm: float
@@ -30,8 +33,11 @@ class ContrastLimits:
     highest_sd_hu: float
     rim_mm: float
     rim_excess_hu: float
+    cortex_excess_hu: float
+    cortex_share: float
     margin_mm: float
     minimum_ml: float
+    proof_ml: float
     pool_share: float
 
 
@@ -47,9 +53,15 @@ def find_contrast(
     pools = open_parts(even, radius_mm=limits.radius_mm, spacing_mm=spacing_mm)
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     contrast = np.zeros_like(dense)
-    for pool in components(pools, minimum_voxels=minimum_voxels(limits.minimum_ml, voxel_volume_ml=voxel_ml)):
-        if _is_pool(hu, pool, spacing_mm=spacing_mm, limits=limits):
-            contrast[pool.box] |= pool.values
+    found = [
+        pool
+        for pool in components(pools, minimum_voxels=minimum_voxels(limits.minimum_ml, voxel_volume_ml=voxel_ml))
+        if _is_pool(hu, pool, spacing_mm=spacing_mm, limits=limits)
+    ]
+    if max((pool.voxel_count for pool in found), default=0) * voxel_ml < limits.proof_ml:
+        return contrast
+    for pool in found:
+        contrast[pool.box] |= pool.values
     contrast |= _around_pools(dense, contrast, spacing_mm=spacing_mm, limits=limits)
     return dilate(contrast, radius_mm=limits.margin_mm, spacing_mm=spacing_mm) & dense
 
@@ -78,4 +90,5 @@ def _is_pool(hu: npt.NDArray[np.float32], pool: CroppedMask, *, spacing_mm: Spac
         return False
     rim_hu = hu[around[:, 0], around[:, 1], around[:, 2]]
     core_hu = float(hu[pool.box][pool.values].mean(dtype=np.float64))
-    return float(np.percentile(rim_hu, 75.0)) < core_hu + limits.rim_excess_hu
+    cortex = float(np.mean(rim_hu > core_hu + limits.cortex_excess_hu))
+    return float(np.percentile(rim_hu, 75.0)) < core_hu + limits.rim_excess_hu and cortex < limits.cortex_share

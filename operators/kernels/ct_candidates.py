@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from operators.kernels.components import components, minimum_voxels
 from operators.kernels.lesion_type import BoneReference, TypeLimits
 from operators.kernels.morphology import Spacing, block_means, dilate, erode, open_parts
 
-METHOD = "CT_CANDIDATES_V1"
+METHOD = "CT_CANDIDATES_V2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +23,10 @@ class CandidateLimits:
     """Conventions of this project, sparing on purpose.
 
     A sclerotic candidate holds a ball of `sclerotic_radius_mm` (cortex does not) and lies to `interior_share`
-    `cortex_mm` or more under the surface; a lytic one holds a ball of `lytic_radius_mm` and lies there
-    altogether. Of the voxels within `shell_mm` around a candidate `shell_share` are bone (a vessel's are not).
+    `cortex_mm` or more under the surface; a lytic one holds a ball of `lytic_radius_mm` that lies there
+    altogether, and grows from it by `lytic_growth_mm`. Of the voxels within `shell_mm` around a candidate `shell_share`
+    are bone (a vessel's are not); `flat_shell_share` suffices where it holds the deepest point of the bone within
+    `flat_reach_mm`, since what fills a flat bone has bone around it in the bone's plane alone.
     The reference is trabecular: `reference_depth_mm` under the surface and within its HU range, so that cortex
     does not widen it. Left out are metal and contrast medium with their margins, and, for sclerosis, the joints
     beside and behind the canal, whose degeneration looks the same.
@@ -44,8 +46,11 @@ class CandidateLimits:
     lytic_radius_mm: float
     lytic_minimum_ml: float
     lytic_lowest_hu: float
+    lytic_growth_mm: float
     shell_mm: float
     shell_share: float
+    flat_shell_share: float
+    flat_reach_mm: float
     metal_hu: float
     metal_margin_mm: float
     contrast_margin_mm: float
@@ -77,12 +82,15 @@ def find_candidates(work: WorkingBone, *, limits: CandidateLimits, types: TypeLi
     lesion_free = allowed & erode(work.bone, radius_mm=limits.reference_depth_mm, spacing_mm=work.spacing_mm)
     lesion_free &= (work.hu > limits.reference_lowest_hu) & (work.hu < limits.reference_highest_hu)
     facets = facet_zone(work, limits=limits)
+    # Noise would punch holes into a region that must hold a ball; the reference is then smoothed alike.
+    smooth = replace(work, hu=ndimage.uniform_filter(work.hu, size=3))
     found: BoolArray = np.zeros_like(interior)
     reference = Reference(mean=work.hu, sd=work.hu)
     for _ in range(2):
         reference = local_reference(work, lesion_free & ~found, limits=limits)
         sclerotic = _sclerotic(work, allowed & ~facets, reference, limits=limits, types=types)
-        lytic = _lytic(work, interior & allowed, reference, limits=limits, types=types)
+        smooth_reference = local_reference(smooth, lesion_free & ~found, limits=limits)
+        lytic = _lytic(work, smooth, interior & allowed, smooth_reference, limits=limits, types=types)
         found = sclerotic | lytic
     candidates = [
         *(
@@ -147,12 +155,20 @@ def _sclerotic(
 
 
 def _lytic(
-    work: WorkingBone, interior: BoolArray, reference: Reference, *, limits: CandidateLimits, types: TypeLimits
+    work: WorkingBone,
+    smooth: WorkingBone,
+    interior: BoolArray,
+    reference: Reference,
+    *,
+    limits: CandidateLimits,
+    types: TypeLimits,
 ) -> BoolArray:
+    """Balls of soft tissue on the smoothed CT, and what the unsmoothed one shows of them up to the surface."""
     limit = np.minimum(reference.mean - types.deviations * reference.sd, types.lytic_below_hu)
-    hu = ndimage.uniform_filter(work.hu, size=3)  # noise would punch holes into a region that must hold a ball
-    soft = interior & (hu < limit) & (hu > limits.lytic_lowest_hu)
-    return open_parts(soft, radius_mm=limits.lytic_radius_mm, spacing_mm=work.spacing_mm)
+    soft = interior & (smooth.hu < limit) & (smooth.hu > limits.lytic_lowest_hu)
+    seeds = open_parts(soft, radius_mm=limits.lytic_radius_mm, spacing_mm=work.spacing_mm)
+    grown = dilate(seeds, radius_mm=limits.lytic_growth_mm, spacing_mm=work.spacing_mm)
+    return seeds | (grown & work.bone & (work.hu < limit) & (work.hu > limits.lytic_lowest_hu))
 
 
 def _confirmed(
@@ -160,7 +176,10 @@ def _confirmed(
 ) -> Iterator[Candidate]:
     least = minimum_voxels(minimum_ml, voxel_volume_ml=work.voxel_volume_ml)
     for part in components(mask, minimum_voxels=least):
-        if shell_share(part, work.bone, spacing_mm=work.spacing_mm, radius_mm=limits.shell_mm) < limits.shell_share:
+        share = shell_share(part, work.bone, spacing_mm=work.spacing_mm, radius_mm=limits.shell_mm)
+        if share < limits.flat_shell_share:
+            continue
+        if share < limits.shell_share and not holds_deepest_point(part, work, reach_mm=limits.flat_reach_mm):
             continue
         mean = float(np.mean(reference.mean[part.box][part.values], dtype=np.float64))
         sd = float(np.mean(reference.sd[part.box][part.values], dtype=np.float64))
@@ -169,21 +188,37 @@ def _confirmed(
 
 def shell_share(part: CroppedMask, bone: BoolArray, *, spacing_mm: Spacing, radius_mm: float) -> float:
     """The share of the voxels within the radius around a part that are bone, 0 to 1."""
-    reach = [int(radius_mm / spacing) + 1 for spacing in spacing_mm]
+    box, inside = _surroundings(part, spacing_mm=spacing_mm, reach_mm=radius_mm)
+    shell = dilate(inside, radius_mm=radius_mm, spacing_mm=spacing_mm) & ~inside
+    return float(np.mean(bone[box][shell])) if shell.any() else 0.0
+
+
+def holds_deepest_point(part: CroppedMask, work: WorkingBone, *, reach_mm: float) -> bool:
+    """Whether no bone within the reach lies deeper under the bone's surface than the part does."""
+    spacing_mm = work.spacing_mm
+    # Surfaces farther than that from the part do not decide which of its points is the deepest.
+    box, inside = _surroundings(part, spacing_mm=spacing_mm, reach_mm=3.0 * reach_mm)
+    bone = work.bone[box]
+    depth = ndimage.distance_transform_edt(bone, sampling=spacing_mm)
+    near = bone & dilate(inside, radius_mm=reach_mm, spacing_mm=spacing_mm)
+    return bool(depth[inside].max() >= depth[near].max())
+
+
+def _surroundings(part: CroppedMask, *, spacing_mm: Spacing, reach_mm: float) -> tuple[tuple[slice, ...], BoolArray]:
+    """The part's box widened by the reach, as far as the grid goes, and the part in it."""
+    reach = [int(reach_mm / spacing) + 1 for spacing in spacing_mm]
     low = [max(0, start - margin) for start, margin in zip(part.origin, reach, strict=True)]
     high = [
         min(limit, start + size + margin)
         for start, size, limit, margin in zip(part.origin, part.values.shape, part.grid_shape, reach, strict=True)
     ]
-    k, j, i = (slice(first, last) for first, last in zip(low, high, strict=True))
     inside = np.zeros(tuple(last - first for first, last in zip(low, high, strict=True)), dtype=np.bool_)
     inner = tuple(
         slice(start - first, start - first + size)
         for start, first, size in zip(part.origin, low, part.values.shape, strict=True)
     )
     inside[inner] = part.values
-    shell = dilate(inside, radius_mm=radius_mm, spacing_mm=spacing_mm) & ~inside
-    return float(np.mean(bone[k, j, i][shell])) if shell.any() else 0.0
+    return tuple(slice(first, last) for first, last in zip(low, high, strict=True)), inside
 
 
 def _is_homogeneous(work: WorkingBone, part: CroppedMask, *, limits: CandidateLimits) -> bool:

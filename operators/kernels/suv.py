@@ -7,7 +7,7 @@ back-computation of the decay reference only where scan start times are missing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bmnode.errors import BmnodeError
@@ -70,9 +70,13 @@ class PetSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuvScale:
-    """What the rescaled values of each slice are multiplied with to give SUVbw, and what was assumed."""
+    """What the rescaled values of each slice are multiplied with to give SUVbw, and what was assumed.
+
+    `per_bq_ml` is that factor in g/Bq where the values are Bq/ml and one factor holds for every slice.
+    """
 
     factors: tuple[float, ...]
+    per_bq_ml: float | None = None
     notes: tuple[str, ...] = ()
     uptake_time_s: float | None = None
 
@@ -93,7 +97,8 @@ def suv_scale(series: PetSeries) -> SuvScale:
             raise SuvNotComputableError("The image holds counts without the factors that turn them into activity.")
         return _activity_scale(series, body=body, per_unit=series.philips_activity_factor, notes=notes)
     if series.units == "BQML":
-        return _activity_scale(series, body=body, per_unit=1.0, notes=notes)
+        scale = _activity_scale(series, body=body, per_unit=1.0, notes=notes)
+        return replace(scale, per_bq_ml=scale.factors[0] if len(set(scale.factors)) == 1 else None)
     known = series.units in _UNSUPPORTED_UNITS
     detail = f"The units {series.units!r} of the image give no SUV." if known or series.units else "Units are missing."
     raise SuvNotComputableError(detail)

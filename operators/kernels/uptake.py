@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from bmnode.domain.geometry import BoolArray, CroppedMask, VolumeGeometry
 from operators.kernels.components import components, label, minimum_voxels
-from operators.kernels.morphology import dilate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,33 +75,3 @@ def _grown(
 def _moved(piece: CroppedMask, part: CroppedMask) -> CroppedMask:
     k, j, i = (first + second for first, second in zip(piece.origin, part.origin, strict=True))
     return CroppedMask(grid_shape=part.grid_shape, origin=(k, j, i), values=piece.values)
-
-
-def peaks_outside(
-    array: npt.NDArray[np.floating],
-    region: CroppedMask,
-    search: BoolArray,
-    geometry: VolumeGeometry,
-    *,
-    reach_mm: float,
-) -> bool:
-    """Whether uptake within `reach_mm` of a region, but outside `search`, is higher than the region itself.
-
-    Then the region is the rim of an organ beside the bone (brain, bladder, heart), not a source of its own.
-    """
-    margin = [int(reach_mm / spacing) + 1 for spacing in geometry.spacing_mm]
-    low = [max(0, start - step) for start, step in zip(region.origin, margin, strict=True)]
-    high = [
-        min(limit, start + size + step)
-        for start, size, limit, step in zip(region.origin, region.values.shape, array.shape, margin, strict=True)
-    ]
-    box = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
-    near = np.zeros(tuple(last - first for first, last in zip(low, high, strict=True)), dtype=np.bool_)
-    inner = tuple(
-        slice(start - first, start - first + size)
-        for start, first, size in zip(region.origin, low, region.values.shape, strict=True)
-    )
-    near[inner] = region.values
-    ring = dilate(near, radius_mm=reach_mm, spacing_mm=geometry.spacing_mm) & ~search[box]
-    highest = float(array[region.box][region.values].max())
-    return bool(ring.any()) and float(array[box][ring].max()) > highest

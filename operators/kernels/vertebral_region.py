@@ -1,8 +1,8 @@
 """A region of the vertebral bodies on an ADC map, found from the cerebrospinal fluid behind them.
 
-A convention of this project (MRI_CANAL_REGION_V1): fluid is the one landmark that an ADC map shows
+A convention of this project (MRI_CANAL_REGION_V2): fluid is the one landmark that an ADC map shows
 without a model. The canal is followed from slice to slice as the brightest smooth path near the
-middle of the back; in front of it an ellipse narrower than a vertebral body is taken. Discs are in it.
+middle of the back; in front of it an ellipse narrower than a lower vertebral body is taken. Discs are in it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from operators.kernels.components import largest
 from operators.kernels.morphology import Spacing, fill_slices
 from operators.kernels.orientation import PatientAxes
 
-METHOD = "MRI_CANAL_REGION_V1"
+METHOD = "MRI_CANAL_REGION_V2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionLimits:
-    """`fluid_um2_s` is what the canal shows at least, averaged over `canal_radius_mm`.
+    """`fluid_um2_s` is what the canal shows at least, averaged over `canal_radius_mm`; muscle does not reach it.
 
     The canal is sought within `midline_mm` of the patient's middle and `back_from` to `back_to` of the way
     from front to back; it moves `step_mm` a centimetre at most. The body's centre lies `ahead_mm` in front

@@ -10,12 +10,11 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from bmnode.domain.study import Reason
-from bmnode.selection.attributes import codes, text
-from bmnode.selection.tracers import normalise_radionuclide
 from operators.graph.contract import NotAssessableError
 from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, SuvScale, suv_scale
 from operators.readers.frames import read_header
 from operators.readers.moments import moment_of, moment_of_datetime
+from operators.readers.radionuclide import radionuclide_of, radiopharmaceutical_of
 from operators.readers.volume import ImageVolume, read_volume
 
 _PHILIPS_GROUP, _PHILIPS_CREATOR = 0x7053, "Philips PET Private Group"
@@ -64,7 +63,7 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
     Raises SuvNotComputableError where a value that must be common to all slices is not.
     """
     first = headers[0]
-    drug = _radiopharmaceutical(first)
+    drug = radiopharmaceutical_of(first)
     for header in headers[1:]:
         if _series_level(header) != _series_level(first):
             raise SuvNotComputableError("The slices of the series disagree on units, dose, weight or injection time.")
@@ -81,7 +80,7 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
         sex=str(first.get("PatientSex") or "") or None,
         dose=_number(drug.get("RadionuclideTotalDose")),
         half_life_s=_number(drug.get("RadionuclideHalfLife")),
-        radionuclide=_radionuclide(drug),
+        radionuclide=radionuclide_of(drug),
         injected_at=injected_at,
         injected_clock=injected_clock,
         series_at=moment_of(first.get("SeriesDate"), first.get("SeriesTime")),
@@ -101,18 +100,8 @@ def _slice(header: Dataset) -> PetSlice:
     )
 
 
-def _radiopharmaceutical(header: Dataset) -> Dataset:
-    items = header.get("RadiopharmaceuticalInformationSequence") or []
-    return items[0] if len(items) else Dataset()
-
-
-def _radionuclide(drug: Dataset) -> str | None:
-    coded = codes(drug, "RadionuclideCodeSequence")
-    return normalise_radionuclide(coded, (*(code.meaning for code in coded), text(drug, "Radiopharmaceutical") or ""))
-
-
 def _series_level(header: Dataset) -> tuple[str, ...]:
-    drug = _radiopharmaceutical(header)
+    drug = radiopharmaceutical_of(header)
     keys = ("RadionuclideTotalDose", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime")
     return (*(str(header.get(key, "")) for key in _SERIES_LEVEL), *(str(drug.get(key, "")) for key in keys))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from operators.kernels.decay import HALF_LIFE_S
 from operators.kernels.spect import suv_factor
 from operators.readers.frames import read_header
 from operators.readers.moments import moment_of, moment_of_datetime
+from operators.readers.radionuclide import radionuclide_of, radiopharmaceutical_of
 from operators.readers.volume import ImageVolume, read_volume
 
 _MEGABECQUEREL_BELOW = 1e5
 """The NM image writes doses in MBq (PS3.3 C.8.4.10), others in Bq: the ranges do not meet."""
 _HALF_LIFE_TOLERANCE = 0.01
+_PLAUSIBLE_HALF_LIVES = 10.0
 _ACTIVITY_UNITS = frozenset({"BQ/ML"})
 _SUV_UNITS = frozenset({"G/ML{SUVBW}", "{SUVBW}G/ML"})
 """UCUM in capitals, as the header's codes are read: scanners differ in their spelling of ml."""
@@ -36,11 +39,15 @@ class SpectUnit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SpectVolume:
-    """The volume as SUVbw where it is calibrated, in counts otherwise, and the sentence that says why."""
+    """The volume as SUVbw where it is calibrated, in counts otherwise, and the sentence that says why.
+
+    `per_bq_ml` is the SUVbw of 1 Bq/ml in g/Bq, None where the image is not in Bq/ml.
+    """
 
     volume: ImageVolume
     unit: SpectUnit
     explanation: str
+    per_bq_ml: float | None = None
 
 
 def read_spect(files: Sequence[Path]) -> SpectVolume:
@@ -64,7 +71,12 @@ def read_spect(files: Sequence[Path]) -> SpectVolume:
     slope, intercept = mapping[1:] if mapping else (1.0, 0.0)
     for index in range(volume.array.shape[0]):
         volume.array[index] = (volume.array[index].astype(np.float64) * slope + intercept) * factor
-    return SpectVolume(volume=volume, unit=SpectUnit.SUV_BW, explanation="The image is calibrated in activity.")
+    return SpectVolume(
+        volume=volume,
+        unit=SpectUnit.SUV_BW,
+        explanation="The image is calibrated in activity." if unit not in _SUV_UNITS else "The image is in SUVbw.",
+        per_bq_ml=None if unit in _SUV_UNITS else factor,
+    )
 
 
 def _real_world(header: Dataset) -> tuple[str, float, float] | None:
@@ -78,28 +90,39 @@ def _real_world(header: Dataset) -> tuple[str, float, float] | None:
 
 
 def _suv_factor(header: Dataset) -> tuple[float | None, str]:
-    """Bq/ml to SUVbw, or None and what is missing."""
-    drug = next(iter(items(header, "RadiopharmaceuticalInformationSequence")), Dataset())
+    """Bq/ml to SUVbw in g/Bq, or None and what is missing."""
+    drug = radiopharmaceutical_of(header)
     weight_kg, dose = number(header, "PatientWeight"), number(drug, "RadionuclideTotalDose")
     if not weight_kg or not dose or weight_kg < 0.0 or dose < 0.0:
         return None, "the injected dose or the patient's weight is missing."
-    half_life_s = HALF_LIFE_S["Tc-99m"]
+    # An NM image has no half-life of its own (PS3.3 C.8.4.10): the nuclide's, Tc-99m where none is named.
+    half_life_s = HALF_LIFE_S.get(radionuclide_of(drug) or "Tc-99m")
     stated = number(drug, "RadionuclideHalfLife")
-    if stated and abs(stated / half_life_s - 1.0) > _HALF_LIFE_TOLERANCE:
-        return None, "the stated half-life is not that of Tc-99m."
-    elapsed_s = 0.0
-    if text(header, "DecayCorrection") != "ADMIN":
-        injected = moment_of_datetime(drug.get("RadiopharmaceuticalStartDateTime"))
-        acquired = moment_of(header.get("AcquisitionDate"), header.get("AcquisitionTime"))
-        if injected is None:
-            injected = moment_of(header.get("AcquisitionDate"), drug.get("RadiopharmaceuticalStartTime"))
-        if injected is None or acquired is None:
-            return None, "the time of injection or of acquisition is missing."
-        elapsed_s = (acquired - injected).total_seconds()
-    if not 0.0 <= elapsed_s <= 10.0 * half_life_s:
-        return None, "the injection is not dated within the day before the acquisition."
+    if half_life_s is None or (stated and abs(stated / half_life_s - 1.0) > _HALF_LIFE_TOLERANCE):
+        return None, "the half-life is not known or not that of the radionuclide."
+    half_life_s = stated or half_life_s
+    elapsed_s = 0.0 if text(header, "DecayCorrection") == "ADMIN" else _elapsed_s(header, drug)
+    if elapsed_s is None:
+        return None, "the time of injection or of acquisition is missing."
+    if not 0.0 <= elapsed_s <= _PLAUSIBLE_HALF_LIVES * half_life_s:
+        return None, "the injection is not dated within ten half-lives before the acquisition."
     dose_bq = dose * 1e6 if dose < _MEGABECQUEREL_BELOW else dose
-    return (
-        suv_factor(dose_bq=dose_bq, elapsed_s=elapsed_s, half_life_s=stated or half_life_s, weight_kg=weight_kg),
-        "",
+    return suv_factor(dose_bq=dose_bq, elapsed_s=elapsed_s, half_life_s=half_life_s, weight_kg=weight_kg), ""
+
+
+def _elapsed_s(header: Dataset, drug: Dataset) -> float | None:
+    """Seconds from injection to acquisition, None where a moment is missing.
+
+    Where only the time of day of the injection is known, it is the last one before the acquisition.
+    """
+    acquired = moment_of(header.get("AcquisitionDate"), header.get("AcquisitionTime"))
+    if acquired is None:
+        return None
+    injected = moment_of_datetime(
+        drug.get("RadiopharmaceuticalStartDateTime"), local_offset=header.get("TimezoneOffsetFromUTC")
     )
+    if injected is None:
+        injected = moment_of(header.get("AcquisitionDate"), drug.get("RadiopharmaceuticalStartTime"))
+        if injected is not None and injected > acquired:
+            injected -= timedelta(days=1)
+    return None if injected is None else (acquired - injected).total_seconds()

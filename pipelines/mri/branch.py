@@ -157,7 +157,7 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
 
 
 def detect_lesions(segmented: Segmented) -> Detected:
-    """Marrow in the published range of viable tumour, longer than a disc is high."""
+    """Marrow in the published range of viable tumour; a high b-value, or else the length, tells it from a disc."""
     prepared = segmented.prepared
     high_b: npt.NDArray[np.float32] | None = None if prepared.high_b is None else prepared.high_b.array
     found = find_marrow_candidates(
@@ -260,13 +260,21 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
 def _limitations(segmented: Segmented) -> tuple[str, ...]:
     sentences = [
         NOT_A_DIAGNOSIS,
-        "The evaluated region is an ellipse in front of the spinal canal, narrower than the vertebral bodies; no bone "
-        "was segmented. Outside it (posterior elements, ribs, pelvis, limbs) nothing was evaluated.",
-        "Intervertebral discs lie in the region; candidates shorter than a vertebra along the spine are not reported.",
+        "The evaluated region is an ellipse in front of the spinal canal, narrower than lumbar and lower thoracic "
+        "vertebral bodies; no bone was segmented. Outside it (posterior elements, ribs, pelvis, limbs) nothing was "
+        "evaluated.",
         "Noise raises or lowers the ADC of marrow with little signal; fractures, oedema and haemangiomas look alike.",
     ]
     if segmented.prepared.high_b is None:
-        sentences.append("No high b-value image was used, so that restricted diffusion rests on the ADC alone.")
+        sentences.append(
+            "No high b-value image was used: restricted diffusion rests on the ADC alone, on which discs look like "
+            "tumour. Candidates shorter than a vertebra along the spine are therefore not reported."
+        )
+    else:
+        sentences.append(
+            "Candidates must be brighter on the high b-value image than the region's median; disease that fills most "
+            "of the region raises the median and hides itself."
+        )
     return tuple(sentences)
 
 

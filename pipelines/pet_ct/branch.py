@@ -11,14 +11,21 @@ from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import Algorithm, Evaluation, Measurement, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
-from operators.kernels import bone, suv
+from operators.kernels import basins, bone, suv
 from operators.kernels.bone import BoneProfile
 from operators.kernels.components import united
 from operators.kernels.measurement import peak, statistics, volume_ml
-from operators.kernels.uptake import UptakeLimits, find_uptake, peaks_outside
+from operators.kernels.uptake import UptakeLimits
 from operators.readers.pet import SuvVolume, read_suv
 from pipelines.config import load_profile
-from pipelines.hybrid import HybridBone, LocalisationLimits, find_hybrid_bone
+from pipelines.hybrid import (
+    HybridBone,
+    LocalisationLimits,
+    find_hybrid_bone,
+    find_lesions,
+    organs_left_out,
+    suv_factor_measurement,
+)
 from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
@@ -29,7 +36,6 @@ from pipelines.volumetric import (
     algorithm,
     burden_measurements,
     first_readable,
-    largest_first,
     result_of,
     size_measurements,
     value_measurements,
@@ -37,7 +43,6 @@ from pipelines.volumetric import (
 
 PEAK_METHOD = "SUVPEAK_1ML_GLOBAL_V1"
 LOCAL_PEAK_METHOD = "SUVPEAK_1ML_LOCAL_V1"
-SPILL_METHOD = "PET_SPILL_V1"
 
 _LIGANDS_OF_PSMA = frozenset({"PSMA", "PSMA-11", "PSMA-617", "PSMA-1007", "DCFPyL", "DCFBC", "rhPSMA"})
 
@@ -90,11 +95,11 @@ class Segmented:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Detected:
-    """Regions of uptake, largest first, and how many were left out as the rim of an organ beside bone."""
+    """Regions of uptake, largest first, and how many organs that reach into the bone's margin were left out."""
 
     segmented: Segmented
     lesions: tuple[CroppedMask, ...]
-    spilled: int
+    organs: int
 
 
 @cache
@@ -142,21 +147,14 @@ def limits_of(prepared: Prepared) -> UptakeLimits:
 
 
 def detect_lesions(segmented: Segmented) -> Detected:
-    """Uptake above the threshold: within the bone and its margin, or anywhere where there is no bone."""
-    volume, hybrid = segmented.prepared.suv.volume, segmented.hybrid
-    search = None if hybrid is None else hybrid.search
-    found = find_uptake(volume.array, search, volume.geometry, limits=limits_of(segmented.prepared))
-    reach_mm = profile().localisation.spill_reach_mm
-    kept = (
-        found
-        if search is None
-        else tuple(
-            region
-            for region in found
-            if not peaks_outside(volume.array, region, search, volume.geometry, reach_mm=reach_mm)
-        )
+    """Uptake above the threshold: in the bone and its margin, or anywhere where there is no bone."""
+    lesions, organs = find_lesions(
+        segmented.prepared.suv.volume,
+        segmented.hybrid,
+        uptake=limits_of(segmented.prepared),
+        limits=profile().localisation,
     )
-    return Detected(segmented=segmented, lesions=largest_first(kept), spilled=len(found) - len(kept))
+    return Detected(segmented=segmented, lesions=lesions, organs=organs)
 
 
 def quantify(detected: Detected) -> ResultSet:
@@ -180,6 +178,7 @@ def quantify(detected: Detected) -> ResultSet:
         measurements=(
             *burden_measurements(detected.lesions, bone=evaluated, geometry=volume.geometry),
             *_totals(prepared, lesions),
+            *suv_factor_measurement(prepared.suv.scale.per_bq_ml, method=suv.METHOD),
         ),
         quality=_quality(segmented),
         algorithms=_algorithms(segmented),
@@ -289,7 +288,7 @@ def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
         return (uptake,)
     return (
         algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton),
-        algorithm(SPILL_METHOD, family=MORPHOLOGY, profile=profile().localisation),
+        algorithm(basins.METHOD, family=MORPHOLOGY, profile=profile().localisation),
         uptake,
     )
 
@@ -306,8 +305,7 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
     else:
         sentences += [
             SITES_NOT_NAMED,
-            "Uptake within the bone's margin that peaks outside bone was taken for the rim of an organ and left out "
-            f"({detected.spilled} regions); a lesion beside a hotter organ is missed by this.",
+            organs_left_out(detected.organs),
             "Physiological uptake inside bone (active marrow, degeneration, fractures) is not told from lesions.",
         ]
     if segmented.prepared.tracer == "PSMA-1007":

@@ -13,16 +13,23 @@ from bmnode.domain.geometry import BoolArray, CroppedMask
 from bmnode.domain.results import Algorithm, Evaluation, Measurement, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
-from operators.kernels import bone, spect
+from operators.kernels import basins, bone, spect
 from operators.kernels.bone import BoneProfile
 from operators.kernels.components import united
 from operators.kernels.measurement import long_axis_mm, peak, statistics
 from operators.kernels.spect import trimmed_level
-from operators.kernels.uptake import UptakeLimits, find_uptake, peaks_outside
+from operators.kernels.uptake import UptakeLimits
 from operators.readers.spect import SpectUnit, SpectVolume, read_spect
 from operators.readers.volume import ImageVolume
 from pipelines.config import load_profile
-from pipelines.hybrid import HybridBone, LocalisationLimits, find_hybrid_bone
+from pipelines.hybrid import (
+    HybridBone,
+    LocalisationLimits,
+    find_hybrid_bone,
+    find_lesions,
+    organs_left_out,
+    suv_factor_measurement,
+)
 from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
@@ -33,7 +40,6 @@ from pipelines.volumetric import (
     algorithm,
     burden_measurements,
     first_readable,
-    largest_first,
     result_of,
     size_measurements,
     value_measurements,
@@ -96,11 +102,11 @@ class Segmented:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Detected:
-    """Regions of uptake, largest first, and how many were left out as the rim of an organ beside bone."""
+    """Regions of uptake, largest first, and how many organs that reach into the bone's margin were left out."""
 
     segmented: Segmented
     lesions: tuple[CroppedMask, ...]
-    spilled: int
+    organs: int
 
 
 @cache
@@ -148,20 +154,11 @@ def _likely_skeleton(volume: ImageVolume) -> BoolArray:
 
 
 def detect_lesions(segmented: Segmented) -> Detected:
-    """Uptake above the threshold: within the bone and its margin, or anywhere where there is no bone."""
-    volume, hybrid = segmented.volume, segmented.hybrid
-    found = find_uptake(
-        volume.array, None if hybrid is None else hybrid.search, volume.geometry, limits=limits_of(segmented)
+    """Uptake above the threshold: in the bone and its margin, or anywhere where there is no bone."""
+    lesions, organs = find_lesions(
+        segmented.volume, segmented.hybrid, uptake=limits_of(segmented), limits=profile().localisation
     )
-    kept = found
-    if hybrid is not None:
-        reach_mm = profile().localisation.spill_reach_mm
-        kept = tuple(
-            region
-            for region in found
-            if not peaks_outside(volume.array, region, hybrid.search, volume.geometry, reach_mm=reach_mm)
-        )
-    return Detected(segmented=segmented, lesions=largest_first(kept), spilled=len(found) - len(kept))
+    return Detected(segmented=segmented, lesions=lesions, organs=organs)
 
 
 def limits_of(segmented: Segmented) -> UptakeLimits:
@@ -189,6 +186,7 @@ def quantify(detected: Detected) -> ResultSet:
         measurements=(
             *burden_measurements(detected.lesions, bone=evaluated, geometry=volume.geometry),
             *_level_measurement(segmented),
+            *suv_factor_measurement(segmented.prepared.spect.per_bq_ml, method=spect.SUV_METHOD),
         ),
         quality=_quality(segmented),
         algorithms=_algorithms(segmented),
@@ -268,9 +266,12 @@ def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
     name = spect.SUV_METHOD if segmented.level is None else spect.RATIO_METHOD
     uptake = algorithm(name, family=HISTOGRAM, profile=limits_of(segmented))
     reference = algorithm(REFERENCE_METHOD, family=HISTOGRAM, profile=profile().reference)
-    skeleton = algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton)
+    localised = (
+        algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton),
+        algorithm(basins.METHOD, family=MORPHOLOGY, profile=profile().localisation),
+    )
     return (
-        *(() if segmented.hybrid is None else (skeleton,)),
+        *(() if segmented.hybrid is None else localised),
         *(() if segmented.level is None else (reference,)),
         uptake,
     )
@@ -289,8 +290,7 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
     else:
         sentences += [
             SITES_NOT_NAMED,
-            "Uptake within the bone's margin that peaks outside bone was taken for the rim of an organ and left out "
-            f"({detected.spilled} regions); a lesion beside a hotter organ is missed by this.",
+            organs_left_out(detected.organs),
         ]
     limit_mm = profile().quality.quantifiable_mm
     small = [

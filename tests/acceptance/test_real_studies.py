@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from bmnode.domain.codes import Derivation, Unit
+from bmnode.domain.codes import Concept, Derivation, Unit
 from bmnode.domain.results import Outcome
 from bmnode.results.reading import Report, read_report
 from bmnode.testing.node import AE_TITLE, LOOPBACK
@@ -92,8 +92,10 @@ SCALES: dict[str, Callable[[Dataset], float]] = {
 
 def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -> None:
     """Every number of the SR is the one recomputed from the SEG and the source."""
-    modality = str(dcmread(study.files[0], stop_before_pixels=True).Modality)
-    volume = load_volume(study.files, scale=SCALES[modality])
+    image = dcmread(study.files[0], stop_before_pixels=True)
+    scale = SCALES[str(image.Modality)]
+    suv_factor = scale(image) if image.Modality == "PT" else None
+    volume = load_volume(study.files, scale=scale)
     regions = load_regions(segmentation, volume)
     bone = bone_region(segmentation, regions)
     for finding in report.findings:
@@ -103,8 +105,10 @@ def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -
             expected = expected_of_finding(item, regions[finding.segment.segment_number], finding)
             assert item.value == pytest.approx(expected, rel=TOLERANCE), (finding.tracking_id, item)
     assert report.measurements
+    assert (suv_factor is not None) == any(item.concept == Concept.SUV_FACTOR for item in report.measurements)
     for item in report.measurements:
-        assert item.value == pytest.approx(expected_of_study(item, report, regions, bone), rel=TOLERANCE), item
+        expected = expected_of_study(item, report, regions, bone, suv_factor=suv_factor)
+        assert item.value == pytest.approx(expected, rel=TOLERANCE), item
 
 
 def check_planar_numbers(report: Report, study: RealStudy) -> None:

@@ -135,7 +135,7 @@ def test_contrast_ct_with_jpeg_2000(shared_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("archive", "slices"), [("SCAN_001_ADC", 36), ("SCAN_002_ADC", 45)])
 def test_adc_maps_of_two_dates(shared_data: Path, tmp_path: Path, archive: str, slices: int) -> None:
-    """The canal is followed over the whole map, and the region in front of it is evaluated."""
+    """The canal is followed over the whole map, the region in front of it is evaluated, and no disc is marked."""
     files = unpack(shared_data / "cmbcrc_mr_longitudinal" / f"{archive}_dicom.tar.xz", tmp_path)
     result = run(MRI, study_input(tuple(path for path in files if path.suffix == ".dcm")))
     assert result.outcome is Outcome.ASSESSED
@@ -144,7 +144,7 @@ def test_adc_maps_of_two_dates(shared_data: Path, tmp_path: Path, archive: str, 
     assert evaluated.shape[0] == slices
     assert evaluated.any(axis=(1, 2)).mean() > 0.9
     assert 40.0 < value_of(result, Concept.BONE_EVALUATED) < 120.0
-    assert len(result.findings) <= 3
+    assert result.findings == ()  # the patient has no known bone metastases
     assert any("ellipse in front of the spinal canal" in sentence for sentence in result.limitations)
     assert result.quality[0].verdict is Verdict.PASS
 

@@ -171,12 +171,23 @@ def expected_of_finding(item: Measurement, region: Region, finding: ReportedFind
     raise KeyError(f"{item.concept.meaning} ({item.method}) has no witness")
 
 
-def expected_of_study(item: Measurement, report: Report, regions: Mapping[int, Region], bone: Region | None) -> float:
-    """What a measurement of the study must be. Raises KeyError for one that has no witness here."""
+def expected_of_study(
+    item: Measurement,
+    report: Report,
+    regions: Mapping[int, Region],
+    bone: Region | None,
+    *,
+    suv_factor: float | None = None,
+) -> float:
+    """What a measurement of the study must be; `suv_factor` is the SUVbw of 1 Bq/ml by the caller's own reckoning.
+
+    Raises KeyError for a measurement that has no witness here.
+    """
     lesions = [regions[finding.segment.segment_number] for finding in report.findings if finding.segment]
     total_ml = sum(region.volume_ml for region in lesions)
-    if item.concept == Concept.LESION_COUNT:
-        return float(len(report.findings))
+    plain = {Concept.LESION_COUNT: float(len(report.findings)), Concept.SUV_FACTOR: suv_factor}
+    if (known := plain.get(item.concept)) is not None:
+        return known
     if item.derivation == Derivation.TOTAL and item.concept in {Concept.VOLUME, Concept.METABOLIC_VOLUME}:
         return total_ml
     if item.concept == Concept.TOTAL_LESION_GLYCOLYSIS:

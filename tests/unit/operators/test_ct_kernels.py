@@ -7,7 +7,9 @@ import pytest
 
 from bmnode.domain.geometry import VolumeGeometry
 from operators.kernels.bone import WorkingBone, segment_bone
+from operators.kernels.canal import find_canal
 from operators.kernels.ct_candidates import Candidate, find_candidates
+from operators.kernels.morphology import dilate
 from operators.kernels.resample import bone_on_grid, covered
 from pipelines.ct.branch import profile
 from tests.unit.operators.phantoms import CANAL_CENTRE_MM, SHAPE, Array, Mask, ball, disc, grid, trunk_ct
@@ -88,6 +90,79 @@ def test_a_vessel_beside_the_spine_is_no_bone_and_no_candidate() -> None:
     assert float((bone & vessel).sum()) < 0.05 * float(vessel.sum())
     assert dice(bone, truth) > 0.9
     assert found(hu, geometry) == []
+
+
+def test_a_lytic_lesion_keeps_its_volume_up_to_the_cortex() -> None:
+    """What reaches the cortex is measured up to it, though it is only found under it."""
+    hu, geometry, _ = trunk_ct()
+    truth = ball((75.0, 122.0, 140.0), 9.0)
+    hu[truth] = 45.0 + np.random.default_rng(1).normal(scale=15.0, size=int(truth.sum()))
+    work = segmented(hu, geometry)
+    (candidate,) = found(hu, geometry)
+    assert float(on_grid(work, candidate).sum()) == pytest.approx(float(truth.sum()), rel=0.15)
+
+
+def flat_bone(hu: Array, *, half_mm: float) -> Mask:
+    """Put a plate with cortex beside the vertebra, like an iliac wing; returns where its marrow is."""
+    _, _, y, x = grid()
+    plate: Mask = (np.abs(x - 194.0) <= half_mm) & (np.abs(y - 125.0) <= 40.0)
+    hu[plate] = 1000.0
+    marrow = (np.abs(x - 194.0) <= half_mm - 2.0) & (np.abs(y - 125.0) <= 38.0)
+    hu[marrow] = 180.0 + np.random.default_rng(9).normal(scale=15.0, size=int(marrow.sum()))
+    return marrow
+
+
+def vessel(hu: Array) -> None:
+    """Put an even tube of contrast medium in front of the spine."""
+    _, _, y, x = grid()
+    tube = disc(y, x, (60.0, 100.0), (13.0, 13.0))
+    hu[tube] = 320.0 + np.random.default_rng(2).normal(scale=20.0, size=int(tube.sum()))
+
+
+@pytest.mark.parametrize("half_mm", [9.0, 10.0])
+def test_an_even_focus_that_fills_a_flat_bone_is_found_beside_contrast_medium(half_mm: float) -> None:
+    """Bone in its plane alone suffices, and where it is wide enough for a blood pool, cortex tells it from one."""
+    hu, geometry, _ = trunk_ct()
+    truth = flat_bone(hu, half_mm=half_mm) & ball((75.0, 125.0, 194.0), 15.0)
+    vessel(hu)
+    assert found(hu, geometry) == []
+    hu[truth] = 560.0 + np.random.default_rng(7).normal(scale=15.0, size=int(truth.sum()))
+    work = segmented(hu, geometry)
+    assert work.contrast.any()
+    (candidate,) = found(hu, geometry)
+    assert dice(on_grid(work, candidate), truth) > 0.7
+
+
+def test_a_dense_node_that_reaches_into_a_thick_bone_is_no_candidate() -> None:
+    """Half surrounded by bone is enough in a flat bone only, where the focus holds the bone's middle."""
+    hu, geometry, _ = trunk_ct()
+    node = ball((75.0, 108.0, 140.0), 12.0)
+    hu[node] = 750.0 + np.random.default_rng(1).normal(scale=100.0, size=int(node.sum()))
+    assert found(hu, geometry) == []
+
+
+def test_the_canal_of_a_leaning_spine_does_not_cut_into_the_vertebrae() -> None:
+    """In slices that show the canal it is what they show; slices without it are bridged."""
+    shape, spacing_mm = (30, 60, 60), (2.0, 2.0, 2.0)
+    hu = np.full(shape, 40.0, dtype=np.float32)
+    rows, columns = np.indices(shape[1:])
+    truth = np.zeros(shape, dtype=np.bool_)
+    bone = np.zeros(shape, dtype=np.bool_)
+    for index in range(shape[0]):
+        middle = 42 - index // 2
+        hole = np.hypot(rows - middle, columns - 30) <= 4
+        bone[index] = (np.abs(columns - 30) <= 12) & (rows >= middle - 25) & (rows <= middle + 8)
+        hu[index][bone[index]] = 300.0
+        if index not in (14, 15):
+            hu[index][hole] = 20.0
+            truth[index] = hole
+    limits = profile().skeleton.canal
+    canal = find_canal(hu, bone, np.ones(shape, dtype=np.bool_), spacing_mm=spacing_mm, limits=limits)
+    assert canal.any(axis=(1, 2)).all()
+    shown = np.ones(shape[0], dtype=np.bool_)
+    shown[13:17] = False  # the margin of the bridged slices reaches their neighbours
+    allowed = dilate(truth, radius_mm=limits.margin_mm, spacing_mm=spacing_mm)
+    assert not (canal & ~allowed)[shown].any()
 
 
 def test_a_dense_node_that_touches_the_spine_is_no_candidate() -> None:

@@ -14,7 +14,7 @@ from operators.kernels.components import components
 from operators.kernels.measurement import long_axis_mm, peak, sphere_offsets, statistics, volume_ml
 from operators.kernels.morphology import dilate, erode, fill_slices, open_parts
 from operators.kernels.orientation import PatientAxes
-from operators.kernels.uptake import UptakeLimits, find_uptake, peaks_outside
+from operators.kernels.uptake import UptakeLimits, find_uptake
 from tests.unit.operators.series import geometry_of
 
 Array = npt.NDArray[np.float64]
@@ -182,21 +182,6 @@ def test_a_hotter_uptake_takes_what_it_reaches() -> None:
         limits=UptakeLimits(seed=8.0, floor=3.0, fraction=0.4, minimum_ml=0.0),
     )
     assert [region.voxel_count for region in regions] == [10, 1]
-
-
-def test_a_rim_of_a_hotter_organ_is_known_by_its_neighbour() -> None:
-    """A region beside a higher peak outside the search area is the organ's rim; one with its own peak is not."""
-    array = np.zeros((9, 9, 30))
-    array[4, 4, 5:10] = [9.0, 8.0, 7.0, 6.0, 5.0]
-    array[4, 4, 22:25] = [5.0, 6.0, 5.0]
-    search = np.zeros(array.shape, dtype=np.bool_)
-    search[:, :, 7:] = True
-    geometry = isotropic((9, 9, 30), 2.0)
-    rim, own = find_uptake(
-        array, search, geometry, limits=UptakeLimits(seed=4.0, floor=4.0, fraction=0.0, minimum_ml=0.0)
-    )
-    assert peaks_outside(array, rim, search, geometry, reach_mm=6.0)
-    assert not peaks_outside(array, own, search, geometry, reach_mm=6.0)
 
 
 bools = arrays.arrays(np.bool_, (5, 6, 7))

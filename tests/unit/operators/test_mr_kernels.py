@@ -7,7 +7,7 @@ import numpy as np
 from operators.kernels.marrow import find_marrow_candidates
 from operators.kernels.vertebral_region import find_region
 from pipelines.mri.branch import profile
-from tests.unit.operators.phantoms import VERTEBRA_CENTRE_MM, Array, ball, disc, grid, trunk_adc
+from tests.unit.operators.phantoms import CANAL_CENTRE_MM, VERTEBRA_CENTRE_MM, Array, ball, disc, grid, trunk_adc
 
 CENTRE = (75.0, *VERTEBRA_CENTRE_MM)
 
@@ -87,3 +87,34 @@ def test_a_dark_high_b_image_rules_a_candidate_out() -> None:
     bright = np.where(lesion, 300.0, 100.0)
     assert candidates(adc, high_b=dark) == 0
     assert candidates(adc, high_b=bright) == 1
+
+
+def test_with_a_high_b_image_a_lesion_may_be_as_short_as_a_disc() -> None:
+    """Over 15 mm, restricted diffusion is a candidate and a disc of the same ADC is none; the map alone cannot tell."""
+    adc, _ = trunk_adc()
+    _, z, y, x = grid()
+    vertebra = disc(y, x, VERTEBRA_CENTRE_MM, (20.0, 24.0))
+    short = vertebra & (np.abs(z - 75.0) <= 7.5)
+    adc[short] = 1000.0
+    assert candidates(adc) == 0
+    assert candidates(adc, high_b=np.where(short, 300.0, 100.0)) == 1
+    assert candidates(adc, high_b=np.where(short, 70.0, 100.0)) == 0
+
+
+def test_brightness_within_the_spread_of_normal_marrow_is_no_candidate() -> None:
+    """Normal marrow varies by 28 % at a high b-value: 1.4 times the median is within two deviations."""
+    adc, _ = trunk_adc()
+    lesion = ball(CENTRE, 14.0)
+    adc[lesion] = 1000.0
+    assert candidates(adc, high_b=np.where(lesion, 140.0, 100.0)) == 0
+
+
+def test_muscle_is_not_taken_for_the_canal() -> None:
+    """Where the canal ends, muscle of 1500 um2/s does not go on for it."""
+    adc, geometry = trunk_adc()
+    _, z, y, x = grid()
+    adc[disc(y, x, CANAL_CENTRE_MM, (8.0, 10.0)) & (z < 60.0)] = 1500.0
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    assert region is not None
+    first = int(np.flatnonzero(region.mask.any(axis=(1, 2)))[0])
+    assert first * 3.0 >= 57.0

@@ -192,3 +192,12 @@ def test_slices_that_disagree_on_the_dose_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAssessableError, match="disagree") as caught:
         read_suv([*files[:3], others[3]])
     assert caught.value.refusal.reason is Reason.MISSING_CALIBRATION
+
+
+def test_one_factor_is_stated_where_it_holds_for_every_slice_in_bq_ml() -> None:
+    """Bq/ml decayed to one moment has one; undone slice by slice, or in other units, there is none to state."""
+    slices = (SLICE, replace(SLICE, acquired_at=SCAN + timedelta(minutes=5)))
+    assert suv_scale(replace(SERIES, slices=slices)).per_bq_ml == pytest.approx(2.7777812e-4, rel=1e-6)
+    assert suv_scale(replace(SERIES, slices=slices, decay_correction="NONE")).per_bq_ml is None
+    assert suv_scale(replace(SERIES, units="GML")).per_bq_ml is None
+    assert suv_scale(replace(SERIES, units="CNTS", philips_activity_factor=2.0)).per_bq_ml is None
