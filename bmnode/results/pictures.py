@@ -74,7 +74,7 @@ def draw_pictures(result_set: ResultSet, *, source_files: Sequence[Path], out_di
 
 
 def _save(path: Path, panels: Sequence[Panel], result_set: ResultSet, findings: list[FindingResult]) -> Path:
-    legend = [(_legend_line(index + 1, item), _colour(index)) for index, item in enumerate(findings[:LEGEND_LINES])]
+    legend = [(legend_line(index + 1, item), _colour(index)) for index, item in enumerate(findings[:LEGEND_LINES])]
     if len(findings) > LEGEND_LINES:
         legend.append((f"and {len(findings) - LEGEND_LINES} more", (200, 200, 200)))
     if not findings:
@@ -83,11 +83,12 @@ def _save(path: Path, panels: Sequence[Panel], result_set: ResultSet, findings: 
     return path
 
 
-def _legend_line(number: int, finding: FindingResult) -> str:
+def legend_line(number: int, finding: FindingResult) -> str:
     """The number that labels the outline, and what it stands for."""
     parts = [f"{number}: {finding.tracking_id}"]
     if finding.site is not None:
         parts.append(" ".join(code.meaning for code in (finding.laterality, finding.site) if code is not None))
+    parts.extend(item.value.meaning for item in finding.evaluations if _says_no_lesion(item))
     parts.extend(_measurement_text(item) for item in finding.measurements[:LEGEND_MEASUREMENTS])
     return plain("   ".join(parts))
 

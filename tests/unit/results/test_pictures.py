@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bmnode.domain.codes import Unit
+from bmnode.domain.codes import Concept, Finding, Unit, UptakeKind
+from bmnode.domain.results import Evaluation, FindingResult
 from bmnode.domain.study import Branch
 from bmnode.results.canvas import BANNER, LINE, MARGIN, outline, to_grey
 from bmnode.results.concepts import LESION_COLOURS_RGB
-from bmnode.results.pictures import PLANAR_HEIGHT, VOLUME_HEIGHT, draw_pictures
+from bmnode.results.pictures import PLANAR_HEIGHT, VOLUME_HEIGHT, draw_pictures, legend_line
 from tests.unit.results import result_sets, sources
 
 
@@ -132,3 +133,14 @@ def test_units_are_written_for_people(tmp_path: Path) -> None:
     texts = [_measurement_text(item) for item in result_sets.volumetric(series).findings[0].measurements]
     assert texts[1].endswith("HU")
     assert Unit.HU.value not in " ".join(texts)
+
+
+def test_the_legend_says_what_is_not_taken_for_a_lesion() -> None:
+    """An outline that the report takes for the bladder is not shown as a lesion without a word."""
+    finding = FindingResult(
+        tracking_id="ANT-1",
+        tracking_uid="2.25.1",
+        finding_type=Finding.LESION,
+        evaluations=(Evaluation(concept=Concept.UPTAKE_KIND, value=UptakeKind.BLADDER),),
+    )
+    assert legend_line(1, finding) == "1: ANT-1   Possible bladder activity"
