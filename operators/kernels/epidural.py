@@ -198,11 +198,11 @@ def epidural_grade(masks: SpinalMasks) -> EpiduralGrade:
 
 def _slices(masks: SpinalMasks) -> Iterator[SliceGrade]:
     """Every slice whose tumour is in the canal, or may be."""
-    epidural: BoolArray = (masks.tumour & masks.canal).any(axis=(1, 2))
-    blind: BoolArray = masks.tumour.any(axis=(1, 2)) & ~masks.canal.any(axis=(1, 2))
-    free: BoolArray = np.logical_not(epidural | blind)
-    sac = _Areas(pixels=masks.sac.sum(axis=(1, 2)), free=free)
-    cord = _Areas(pixels=masks.cord.sum(axis=(1, 2)), free=free)
+    epidural = _by_slice(masks.tumour & masks.canal) > 0
+    blind = (_by_slice(masks.tumour) > 0) & (_by_slice(masks.canal) == 0)
+    free = ~epidural & ~blind
+    sac = _Areas(pixels=_by_slice(masks.sac), free=free)
+    cord = _Areas(pixels=_by_slice(masks.cord), free=free)
     for index in np.flatnonzero(epidural):
         yield _graded(int(index), masks, sac=sac, cord=cord)
     for index in np.flatnonzero(blind):
@@ -216,6 +216,10 @@ def _slices(masks: SpinalMasks) -> Iterator[SliceGrade]:
             csf_visible=False,
             flags=(EpiduralFlag.NO_CANAL,),
         )
+
+
+def _by_slice(mask: BoolArray) -> npt.NDArray[np.int64]:
+    return np.asarray(mask.sum(axis=(1, 2)), dtype=np.int64)
 
 
 def _graded(index: int, masks: SpinalMasks, *, sac: _Areas, cord: _Areas) -> SliceGrade:

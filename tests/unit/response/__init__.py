@@ -1,0 +1,1 @@
+"""Response criteria: the worked cases of the clinical reference, boundaries and properties."""
