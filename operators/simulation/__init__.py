@@ -1,0 +1,1 @@
+"""Synthetic patients whose truth is known. Truth never reaches an operator: nothing here is imported by one."""
