@@ -71,7 +71,7 @@ def _found(ending: Ending) -> str:
     if report.reason is not None:
         return f"not assessable: {report.reason}"
     if comparison is None:
-        return f"{len(report.findings)} findings"
+        return f"{ending.candidate_count} findings"
     return f"{comparison.found} of {comparison.lesions} lesions; {comparison.elsewhere} findings elsewhere"
 
 
@@ -84,7 +84,7 @@ def _document(ending: Ending) -> dict[str, object]:
         "study_uid": ending.guest.study_uid,
         "outcome": ending.report.outcome,
         "reason": ending.report.reason,
-        "findings": len(ending.report.findings),
+        "findings": ending.candidate_count,
         "lesions": None if comparison is None else comparison.lesions,
         "lesions_found": None if comparison is None else comparison.found,
         "findings_elsewhere": None if comparison is None else comparison.elsewhere,

@@ -157,7 +157,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "study_uid": "Study Instance UID",
         "outcome": "`assessed` or `not_assessable`",
         "reason": "why it is not assessable; or null",
-        "findings": "findings in the report",
+        "findings": "findings that the report takes for lesions",
         "lesions": "lesions that were put in; null where the truth is not known",
         "lesions_found": "how many of them a finding meets; or null",
         "findings_elsewhere": "findings that meet no lesion; or null",

@@ -13,7 +13,7 @@ from pydicom.data import get_testdata_file
 
 from bmnode.clock import Clock
 from bmnode.delivery.sender import CStoreSender
-from bmnode.demo.truth import Comparison, compare
+from bmnode.demo.truth import Comparison, compare, is_candidate
 from bmnode.domain.pipelines import Progress, ReportProgress
 from bmnode.domain.results import Outcome
 from bmnode.domain.states import DeliveryState
@@ -58,6 +58,11 @@ class Ending:
     comparison: Comparison | None
     objects: tuple[Path, ...]
     pictures: tuple[Path, ...]
+
+    @property
+    def candidate_count(self) -> int:
+        """How many findings the report takes for lesions."""
+        return sum(is_candidate(finding) for finding in self.report.findings)
 
     @property
     def as_expected(self) -> bool:
@@ -118,7 +123,7 @@ def await_results(database: Database, invited: Sequence[Guest], *, clock: Clock,
         clock.sleep_s(_POLL_S)
 
 
-def collect(guest: Guest, *, archive: EmbeddedArchive, database: Database, data_dir: Path, out: Path) -> Ending:
+def collect(guest: Guest, *, archive: EmbeddedArchive, database: Database, plan: NodePlan, out: Path) -> Ending:
     """Copy a study's objects out of the archive, read them, compare with the truth and draw.
 
     Raises NotFoundError where an object that the node delivered is not in the archive.
@@ -137,7 +142,7 @@ def collect(guest: Guest, *, archive: EmbeddedArchive, database: Database, data_
         shutil.copyfile(held[record.sop_instance_uid], copy)
         copies.setdefault(record.kind, []).append(copy)
     report = read_report(copies["sr"][0])
-    result_set = load_result_set((data_dir / "results" / records[0].path).parent)
+    result_set = load_result_set((plan.settings.node.data_dir / "results" / records[0].path).parent)
     return Ending(
         guest=guest,
         report=report,
@@ -177,27 +182,20 @@ class Stage:
     clock: Clock
     bar: OpenBar
 
-    @property
-    def data_dir(self) -> Path:
-        """The node's data."""
-        return self.plan.settings.node.data_dir
-
     def end(self, invited: Sequence[Guest], *, out: Path) -> list[Ending]:
         """Wait for every result, then compare and draw."""
         database = Database(self.plan.settings.database_url)
         try:
             with self.bar("Assessing") as report:
                 await_results(database, invited, clock=self.clock, report=report)
+            endings: list[Ending] = []
             with self.bar("Comparing and drawing") as report:
-                return [self._ending(guest, database, out, report) for guest in invited]
+                for guest in invited:
+                    endings.append(collect(guest, archive=self.archive, database=database, plan=self.plan, out=out))
+                    report(Progress(fraction=len(endings) / len(invited), step=guest.name))
+            return endings
         finally:
             database.dispose()
-
-    def _ending(self, guest: Guest, database: Database, out: Path, report: ReportProgress) -> Ending:
-        report(Progress(fraction=0.5, step=guest.name))
-        return collect(
-            guest, archive=self.archive, database=database, data_dir=self.plan.settings.node.data_dir, out=out
-        )
 
 
 def _invite(folder: Path, *, node: NodeProcess, clock: Clock, report: ReportProgress) -> Iterator[Guest]:

@@ -44,7 +44,7 @@ class Comparison:
 def compare(truth: StudyTruth, *, report: Report, segmentations: Sequence[Path]) -> Comparison:
     """Match the findings that the report takes for lesions to the truth, by place alone."""
     voxels = _segment_positions(segmentations)
-    findings = [finding for finding in report.findings if _is_candidate(finding)]
+    findings = [finding for finding in report.findings if is_candidate(finding)]
     hits = [
         [_at(lesion, finding, voxels.get(finding.tracking_uid)) for finding in findings] for lesion in truth.lesions
     ]
@@ -55,7 +55,7 @@ def compare(truth: StudyTruth, *, report: Report, segmentations: Sequence[Path])
     )
 
 
-def _is_candidate(finding: ReportedFinding) -> bool:
+def is_candidate(finding: ReportedFinding) -> bool:
     """Whether the report takes the finding for a lesion, and not for bladder, kidney or injection site."""
     kinds = {item.value for item in finding.evaluations if item.concept == Concept.UPTAKE_KIND}
     return kinds <= {UptakeKind.CANDIDATE}
