@@ -8,16 +8,14 @@ kernel ends its children (PR_SET_PDEATHSIG), so that a second start finds no orp
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from bmnode.clock import Clock
+from bmnode.parent_death import die_with_parent
 
 FIRST_RESTART_S = 0.5
 LONGEST_RESTART_S = 30.0
@@ -26,15 +24,8 @@ STEADY_AFTER_S = 60.0
 GRACE_S = 20.0
 """How long a process may take to end after SIGTERM before it is killed."""
 _POLL_S = 0.1
-_PR_SET_PDEATHSIG = 1
 
 _log = structlog.get_logger(__name__)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that started it ends (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -16,16 +16,14 @@ from bmnode.delivery.sender import CStoreSender
 from bmnode.demo.truth import Comparison, compare, is_candidate
 from bmnode.domain.pipelines import Progress, ReportProgress
 from bmnode.domain.results import Outcome
-from bmnode.domain.states import DeliveryState
 from bmnode.domain.study import Reason
 from bmnode.errors import NotFoundError, PeerRefusedError
 from bmnode.results.pictures import draw_pictures
 from bmnode.results.reading import Report, read_report
 from bmnode.results.wire import load_result_set
-from bmnode.storage import Database, Deliveries, Jobs, Results
-from bmnode.storage.jobs import UNFINISHED
+from bmnode.storage import Database, Jobs, Results
 from bmnode.testing.archive import EmbeddedArchive
-from bmnode.testing.node import NodePlan, NodeProcess
+from bmnode.testing.node import NodePlan, NodeProcess, is_delivered
 from bmnode.testing.patients import DEMO_PATIENTS, demo_cohort
 from bmnode.testing.patients.spec import StudyTruth
 
@@ -108,14 +106,7 @@ def await_results(database: Database, invited: Sequence[Guest], *, clock: Clock,
     deadline = clock.monotonic_s() + WAIT_S
     waiting = {guest.study_uid for guest in invited}
     while waiting:
-        with database.read() as connection:
-            for study_uid in tuple(waiting):
-                jobs = Jobs(connection).of_study(study_uid)
-                if not jobs or any(job.state in UNFINISHED for job in jobs):
-                    continue
-                owed = [item for job in jobs for item in Deliveries(connection).of_job(job.job_id)]
-                if owed and all(item.state is DeliveryState.DELIVERED for item in owed):
-                    waiting.discard(study_uid)
+        waiting = {study_uid for study_uid in waiting if not is_delivered(database, study_uid)}
         done = len(invited) - len(waiting)
         report(Progress(fraction=done / len(invited), step=f"{done} of {len(invited)} results in the archive"))
         if waiting and clock.monotonic_s() > deadline:

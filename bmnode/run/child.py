@@ -7,11 +7,9 @@ together.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import queue
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,11 +17,10 @@ from dataclasses import dataclass, field
 
 from bmnode.domain.pipelines import Progress
 from bmnode.errors import RunError
+from bmnode.parent_death import die_with_parent
 from bmnode.run.compute import Computation
 from bmnode.run.messages import Kind, Message, request_from_json
 from bmnode.run.runner import RunRequest
-
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +90,7 @@ class Child:
 
 def guard(arguments: ChildArguments) -> None:
     """Tie the child to its parent and to its limits; ends the process where the parent has gone already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != arguments.parent_pid:
         sys.exit("the parent process has gone")
     os.set_inheritable(arguments.reply_fd, False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,21 +18,26 @@ from bmnode.clock import Clock
 from bmnode.config import Settings, load_settings
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.peers import Peer
+from bmnode.domain.states import DeliveryState
 from bmnode.errors import PeerUnreachableError
+from bmnode.storage import Database, Deliveries, Jobs
+from bmnode.storage.jobs import UNFINISHED
+from bmnode.testing.ports import LOOPBACK, free_ports
 
 AE_TITLE = "BMNODE"
-LOOPBACK = "127.0.0.1"
 QUIET_S = 2.0
 _START_S = 60.0
 _STOP_S = 40.0
 _POLL_S = 0.1
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def is_delivered(database: Database, study_uid: str) -> bool:
+    """Whether a study's jobs have ended and every destination has all of their objects."""
+    with database.read() as connection:
+        jobs = Jobs(connection).of_study(study_uid)
+        owed = [item for job in jobs for item in Deliveries(connection).of_job(job.job_id)]
+    ended = all(job.state not in UNFINISHED for job in jobs)
+    return ended and bool(owed) and all(item.state is DeliveryState.DELIVERED for item in owed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +46,7 @@ class NodePlan:
 
     folder: Path
     peers: tuple[Peer, ...]
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings that win over the plan's own, by section and key."""
     label_in: str | None = None

@@ -17,10 +17,10 @@ from orthanc_api_client import OrthancApiClient
 from bmnode.clock import Clock, SystemClock
 from bmnode.domain.peers import Peer
 from bmnode.errors import NotFoundError, PeerUnreachableError
+from bmnode.testing.ports import LOOPBACK, free_ports
 
 CONFIGURATION_FILE = "orthanc.json"
 ROUTING_SCRIPT = "bmnode-routing.lua"
-LOOPBACK = "127.0.0.1"
 _START_DEADLINE_S = 30.0
 _STOP_DEADLINE_S = 15.0
 _POLL_S = 0.05
@@ -88,7 +88,8 @@ class OrthancPeer:
             raise NotFoundError("Orthanc is not installed: `apt-get install orthanc` (Debian, Ubuntu)")
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             # Orthanc cannot bind port 0 and say which it got; another process may take a free one meanwhile.
-            self._ports = _free_ports()
+            dicom_port, rest_port = free_ports(2)
+            self._ports = dicom_port, rest_port
             self._launch(program)
             if self._wait_until_alive():
                 return
@@ -207,10 +208,3 @@ def _listens(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind((LOOPBACK, 0))
-        second.bind((LOOPBACK, 0))
-        return int(first.getsockname()[1]), int(second.getsockname()[1])

@@ -10,10 +10,10 @@ import pytest
 
 from bmnode.clock import SystemClock
 from bmnode.domain.peers import Peer
-from bmnode.domain.states import DeliveryState
-from bmnode.storage import Database, Deliveries, Jobs
-from bmnode.testing.node import AE_TITLE, LOOPBACK, NodePlan, NodeProcess, free_port
+from bmnode.storage import Database
+from bmnode.testing.node import AE_TITLE, NodePlan, NodeProcess, is_delivered
 from bmnode.testing.orthanc import OrthancPeer
+from bmnode.testing.ports import LOOPBACK, free_ports
 from tests.support.polling import eventually
 
 RESULTS_ARRIVE_S = 180.0
@@ -41,7 +41,7 @@ class Site:
         """Wait until the node has delivered every object, then see that Orthanc has SR, and SEG where one is due."""
         database = Database(self.node.plan.settings.database_url)
         try:
-            eventually(lambda: _is_delivered(database, study_uid), timeout_s=RESULTS_ARRIVE_S)
+            eventually(lambda: is_delivered(database, study_uid), timeout_s=RESULTS_ARRIVE_S)
         finally:
             database.dispose()
         assert set(self.series(study_uid)) >= (_RESULT_MODALITIES if seg else {"SR"})
@@ -62,18 +62,11 @@ class Site:
         return files
 
 
-def _is_delivered(database: Database, study_uid: str) -> bool:
-    with database.read() as connection:
-        jobs = Jobs(connection).of_study(study_uid)
-        owed = [item for job in jobs for item in Deliveries(connection).of_job(job.job_id)]
-    return bool(owed) and all(item.state is DeliveryState.DELIVERED for item in owed)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, orthanc_configuration: Path) -> Iterator[Site]:
     """A site that has just been installed: Orthanc routes to the node, the node delivers to Orthanc."""
     folder = tmp_path_factory.mktemp("site")
-    port = free_port()
+    port = free_ports(1)[0]
     known = Peer(name="bmnode", ae_title=AE_TITLE, host=LOOPBACK, port=port)
     with OrthancPeer(folder / "orthanc", configuration=orthanc_configuration, known_peers=[known]) as orthanc:
         plan = NodePlan(folder=folder / "node", port=port, peers=(orthanc.as_peer(),), label_in="orthanc")

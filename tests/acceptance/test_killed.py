@@ -14,10 +14,10 @@ import pytest
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.records import JobRecord
-from bmnode.domain.states import DeliveryState, JobState
-from bmnode.storage import AuditTrail, Database, Deliveries, Jobs, Results
+from bmnode.domain.states import JobState
+from bmnode.storage import AuditTrail, Database, Jobs, Results
 from bmnode.testing.archive import EmbeddedArchive
-from bmnode.testing.node import NodePlan, NodeProcess
+from bmnode.testing.node import NodePlan, NodeProcess, is_delivered
 from bmnode.testing.patients import PatientSpec, write_ct
 from bmnode.testing.patients.spec import SyntheticStudy
 from tests.support.polling import eventually
@@ -50,9 +50,7 @@ class Stage:
         job = self.job()
         if job is None or job.state is not JobState.SUCCEEDED:
             return False
-        with self.database.read() as connection:
-            owed = Deliveries(connection).of_job(job.job_id)
-        return bool(owed) and all(item.state is DeliveryState.DELIVERED for item in owed)
+        return is_delivered(self.database, self.study.study_uid)
 
 
 @pytest.fixture

@@ -43,7 +43,8 @@ def test_orthancs_health_is_told(site: Site) -> None:
     """The REST address of a peer gives its version and what it holds."""
     health = OrthancRest(site.orthanc.as_peer()).health()
     assert health.ae_title == site.orthanc.ae_title
-    assert health.instance_count >= 0
+    assert health.instance_count == len(site.orthanc.rest.get_json("instances"))
+    assert health.version == site.orthanc.rest.get_json("system")["Version"]
 
 
 def test_a_study_is_pulled_by_hand(site: Site, tmp_path: Path) -> None:

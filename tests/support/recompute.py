@@ -107,7 +107,11 @@ OF_VALUES: Mapping[Code, Callable[[FloatArray], float]] = {
     Derivation.MEDIAN: lambda values: float(np.median(values)),
     Derivation.STANDARD_DEVIATION: lambda values: float(values.std()),
 }
-TYPE_LIMITS = frozenset({Concept.LYTIC_LIMIT, Concept.SCLEROTIC_LIMIT})
+TYPE_LIMITS: Mapping[Code, Callable[[float], float]] = {
+    Concept.LYTIC_LIMIT: lambda limit: min(limit, 100.0),
+    Concept.SCLEROTIC_LIMIT: lambda limit: max(limit, 300.0),
+}
+"""What of the limits can be told without the reference region: soft tissue at most, 300 HU at least."""
 TYPE_SHARES: Mapping[Code, tuple[Code, Callable[[FloatArray, float], BoolArray]]] = {
     Concept.LYTIC_FRACTION: (Concept.LYTIC_LIMIT, np.less),
     Concept.SCLEROTIC_FRACTION: (Concept.SCLEROTIC_LIMIT, np.greater),
@@ -156,7 +160,7 @@ def expected_of_finding(item: Measurement, region: Region, finding: ReportedFind
     The limits of a lesion's type are inputs: the report states them, and the shares follow.
     """
     if item.concept in TYPE_LIMITS:
-        return item.value
+        return TYPE_LIMITS[item.concept](item.value)
     if item.concept in TYPE_SHARES:
         limit_of, beyond = TYPE_SHARES[item.concept]
         (limit,) = (other.value for other in finding.measurements if other.concept == limit_of)

@@ -25,8 +25,8 @@ from bmnode.testing.archive.commitment import CommitmentRoute
 from bmnode.testing.archive.faults import ArchiveFaults, FaultSwitch
 from bmnode.testing.archive.handlers import Services
 from bmnode.testing.archive.index import ArchiveIndex, IndexedInstance
+from bmnode.testing.ports import LOOPBACK
 
-LOOPBACK = "127.0.0.1"
 _MODELS = ("1.2.840.10008.5.1.4.1.2.1.", "1.2.840.10008.5.1.4.1.2.2.")  # Patient Root, Study Root: PS3.4 C.6
 _SERVICES = (
     *(item for item in QueryRetrievePresentationContexts if str(item.abstract_syntax).startswith(_MODELS)),

@@ -10,6 +10,7 @@ import pytest
 
 from bmnode.config.check import ConfigFinding, Severity, check_settings
 from bmnode.config.sources import parse_settings
+from bmnode.testing.ports import free_ports
 
 ROUTE = '[[routes]]\nname = "a"\ndestinations = ["pacs"]\n'
 PEER = '[peers.pacs]\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
@@ -24,14 +25,8 @@ def taken() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _check(text: str = "", *, port: int | None = None, ours: bool = False, **environ: str) -> dict[str, ConfigFinding]:
-    node = f"[node]\nport = {port or _free_port()}\n"
+    node = f"[node]\nport = {port or free_ports(1)[0]}\n"
     settings = parse_settings(node + text, file=None)
     findings = check_settings(settings, answers_as_us=lambda: ours, environ=environ)
     worst = sorted(findings, key=lambda item: list(Severity).index(item.severity), reverse=True)
@@ -55,7 +50,7 @@ def test_port_of_the_running_node_is_fine(taken: int) -> None:
 
 def test_address_of_another_machine_is_an_error() -> None:
     """An address that is not ours cannot be listened on."""
-    settings = parse_settings(f'[node]\nbind = "192.0.2.1"\nport = {_free_port()}\n', file=None)
+    settings = parse_settings(f'[node]\nbind = "192.0.2.1"\nport = {free_ports(1)[0]}\n', file=None)
     findings = {item.key: item for item in check_settings(settings, answers_as_us=lambda: False, environ={})}
     assert findings["node.bind"].severity is Severity.ERROR
 
@@ -100,6 +95,6 @@ def test_what_may_be_a_mistake_is_said(text: str, key: str, severity: Severity) 
 
 def test_open_listener_is_pointed_at() -> None:
     """Listening to the whole network for everyone is allowed, and said."""
-    settings = parse_settings(f'[node]\nbind = "0.0.0.0"\nport = {_free_port()}\n', file=None)
+    settings = parse_settings(f'[node]\nbind = "0.0.0.0"\nport = {free_ports(1)[0]}\n', file=None)
     findings = {item.key: item for item in check_settings(settings, answers_as_us=lambda: False, environ={})}
     assert findings["receive.accept"].severity is Severity.WARNING
