@@ -31,6 +31,16 @@ class NotFoundError(BmnodeError):
     exit_code = 3
 
 
+class RefusedError(BmnodeError):
+    """The images do not carry what the measurement needs. The message names what is missing."""
+
+    exit_code = 10
+
+
+class MissingToolError(BmnodeError):
+    """This command needs libraries that are not installed. The message names the extra to install."""
+
+
 class TransitionError(BmnodeError):
     """An event arrived in a state that does not allow it. A defect of bmnode: report it."""
 
@@ -120,6 +130,10 @@ class InputError(RunError):
     """The study's files cannot be read as the branch needs them. The reason goes into the SR."""
 
     code = "input_unreadable"
+
+
+class SimulationError(BmnodeError):
+    """A cohort was not simulated to its end. What is finished stays; the same command goes on from there."""
 
 
 # --- results and delivery ------------------------------------------------------------

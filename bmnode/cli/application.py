@@ -20,6 +20,7 @@ from bmnode.cli import (
     run_command,
     serve,
     study_commands,
+    suv_command,
 )
 from bmnode.cli.output import say
 from bmnode.cli.session import session_of
@@ -67,6 +68,7 @@ def build() -> typer.Typer:
     app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("run", epilog=run_command.EXAMPLE)(run_command.run)
+    app.command("suv", epilog=suv_command.EXAMPLE)(suv_command.suv)
     for name, group in (
         ("config", config_commands.app),
         ("peer", peer_commands.app),

@@ -11,7 +11,7 @@ from bmnode.errors import BmnodeError
 OK = 0
 FAILED = BmnodeError.exit_code
 USAGE = errors.ConfigError.exit_code
-NOT_ASSESSABLE = 10
+NOT_ASSESSABLE = errors.RefusedError.exit_code
 INTERNAL = 70
 INTERRUPTED = 130
 
@@ -23,7 +23,8 @@ MEANINGS = {
     errors.NodeLockedError.exit_code: "The node is running already on this data directory.",
     errors.PeerUnreachableError.exit_code: "A peer does not answer.",
     errors.PeerRefusedError.exit_code: "A peer answered and refused.",
-    NOT_ASSESSABLE: "`bmnode run` and `bmnode job show --follow`: the study is not assessable; the report says why.",
+    NOT_ASSESSABLE: "The study is not assessable: the report says why (`bmnode run`, `bmnode job show --follow`), or "
+    "the message does (`bmnode suv`).",
     INTERNAL: "A defect of bmnode. The message names the log file that tells more.",
     INTERRUPTED: "Stopped with Ctrl-C.",
 }

@@ -104,6 +104,20 @@ def suv_scale(series: PetSeries) -> SuvScale:
     raise SuvNotComputableError(detail)
 
 
+def suv_factor_of_type(series: PetSeries, *, suv_type: str) -> float:
+    """What SUVbw is multiplied with to give the SUV of an SUV Type (0054,1006): LBM, LBMJAMES128, LBMJANMA, IBW, BSA.
+
+    In g/ml; for BSA in cm2/ml. Raises SuvNotComputableError where weight, height or sex is missing.
+    """
+    body, _ = _body(series)
+    if suv_type == "BSA":
+        return 1.0 / _surface_factor(suv_type, body)
+    try:
+        return reference_mass_kg(body, suv_type=suv_type) / body.weight_kg
+    except ValueError as error:
+        raise SuvNotComputableError(f"{error}.") from error
+
+
 def _require_corrected(series: PetSeries) -> None:
     if "ATTN" not in series.corrected:
         raise SuvNotComputableError("The image is not corrected for attenuation.")
@@ -140,7 +154,7 @@ def _gml_factor(suv_type: str, body: Body) -> float:
 
 def _surface_factor(suv_type: str, body: Body) -> float:
     if suv_type not in {"", "BSA"} or body.height_m is None:
-        raise SuvNotComputableError("An image in cm2/ml needs SUV type BSA and the patient's height.")
+        raise SuvNotComputableError("SUV by body surface area needs SUV type BSA and the patient's height.")
     return body.weight_kg * 1000.0 / (body_surface_m2(body.weight_kg, body.height_m) * 1e4)
 
 

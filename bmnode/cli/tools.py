@@ -1,0 +1,21 @@
+"""The image science that commands reach by entry point: `bmnode` itself imports none of it."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from bmnode.errors import MissingToolError
+
+GROUP = "bmnode.tools"
+
+
+def load_tool(name: str, *, extra: str) -> Any:
+    """The tool of this name. Raises MissingToolError, which names the extra that brings its libraries."""
+    remedy = f"install it with: pip install 'bmnode[{extra}]'"
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            return point.load()
+        except ImportError as error:
+            raise MissingToolError(f"`bmnode {name}` needs {error.name or 'a library'}, {remedy}") from error
+    raise MissingToolError(f"`bmnode {name}` is not installed, {remedy}")

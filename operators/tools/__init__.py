@@ -1,0 +1,1 @@
+"""What the command line reaches by entry point, outside any job."""
