@@ -8,6 +8,7 @@ from operators.simulation.anatomy.build import AnatomyBuilder
 from operators.simulation.anatomy.person import PersonSpec, Sex
 from operators.simulation.anatomy.pose import PosedSkeleton
 from operators.simulation.anatomy.voxels import AnatomyVolume
+from operators.simulation.compose import SceneBuilder
 
 
 @pytest.fixture(scope="session")
@@ -19,15 +20,21 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> AnatomyBuilder:
 
 
 @pytest.fixture(scope="session")
+def scenes(builder: AnatomyBuilder) -> SceneBuilder:
+    """Whole patients on grids, kept where the anatomies are."""
+    return SceneBuilder(builder.cache_dir)
+
+
+@pytest.fixture(scope="session")
 def man() -> PersonSpec:
     """The reference man of ICRP 89, without individual variation."""
-    return PersonSpec(seed=0, sex=Sex.MALE, height_cm=176.0, weight_kg=73.0, size_variation=0.0)
+    return PersonSpec(seed=0, sex=Sex.MALE, height_cm=176.0, weight_kg=73.0, size_variation=0.0, shape_variation=0.0)
 
 
 @pytest.fixture(scope="session")
 def woman() -> PersonSpec:
     """The reference woman of ICRP 89, without individual variation."""
-    return PersonSpec(seed=0, sex=Sex.FEMALE, height_cm=163.0, weight_kg=60.0, size_variation=0.0)
+    return PersonSpec(seed=0, sex=Sex.FEMALE, height_cm=163.0, weight_kg=60.0, size_variation=0.0, shape_variation=0.0)
 
 
 @pytest.fixture(scope="session")

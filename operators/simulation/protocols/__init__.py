@@ -1,0 +1,1 @@
+"""How each modality acquires: plain data that physics, fields of view and DICOM writers share."""

@@ -1,0 +1,1 @@
+"""Scenes, palettes, filters: what every modality shares."""
