@@ -234,27 +234,27 @@ class Tissue(int, Enum):
 
 
 CORTEX: dict[str, Cortex] = {
-    "skull": Cortex(end_mm=1.7, shaft_mm=1.7, wall_mm=6.5),
+    "skull": Cortex(end_mm=2.2, shaft_mm=2.2, wall_mm=7.0),
     "mandible": Cortex(end_mm=2.5, shaft_mm=2.5),
-    "vertebra": Cortex(end_mm=0.6, shaft_mm=0.6),
+    "vertebra": Cortex(end_mm=0.7, shaft_mm=0.7),
     "sacrum": Cortex(end_mm=1.0, shaft_mm=1.0),
     "coccyx": Cortex(end_mm=0.8, shaft_mm=0.8),
-    "sternum": Cortex(end_mm=0.8, shaft_mm=0.8),
-    "rib": Cortex(end_mm=0.8, shaft_mm=1.0),
-    "clavicle": Cortex(end_mm=1.0, shaft_mm=2.0),
-    "scapula": Cortex(end_mm=1.2, shaft_mm=1.2),
-    "humerus": Cortex(end_mm=1.0, shaft_mm=4.0, medullary=True),
-    "radius": Cortex(end_mm=0.8, shaft_mm=2.5, medullary=True),
-    "ulna": Cortex(end_mm=0.8, shaft_mm=2.5, medullary=True),
-    "hand": Cortex(end_mm=0.8, shaft_mm=0.8),
-    "hip": Cortex(end_mm=1.5, shaft_mm=1.5),
-    "femur": Cortex(end_mm=1.2, shaft_mm=6.0, medullary=True),
+    "sternum": Cortex(end_mm=0.55, shaft_mm=0.55),
+    "rib": Cortex(end_mm=0.65, shaft_mm=0.85),
+    "clavicle": Cortex(end_mm=1.0, shaft_mm=2.2),
+    "scapula": Cortex(end_mm=1.3, shaft_mm=1.3),
+    "humerus": Cortex(end_mm=1.2, shaft_mm=4.2, medullary=True),
+    "radius": Cortex(end_mm=1.0, shaft_mm=2.6, medullary=True),
+    "ulna": Cortex(end_mm=1.0, shaft_mm=2.6, medullary=True),
+    "hand": Cortex(end_mm=1.1, shaft_mm=1.1),
+    "hip": Cortex(end_mm=1.4, shaft_mm=1.4),
+    "femur": Cortex(end_mm=1.6, shaft_mm=6.6, medullary=True),
     "patella": Cortex(end_mm=1.0, shaft_mm=1.0),
-    "tibia": Cortex(end_mm=1.2, shaft_mm=5.0, medullary=True),
-    "fibula": Cortex(end_mm=0.8, shaft_mm=2.5, medullary=True),
-    "foot": Cortex(end_mm=0.8, shaft_mm=0.8),
+    "tibia": Cortex(end_mm=1.6, shaft_mm=5.6, medullary=True),
+    "fibula": Cortex(end_mm=1.0, shaft_mm=2.6, medullary=True),
+    "foot": Cortex(end_mm=1.6, shaft_mm=1.6),
 }
-"""For a skeleton of the source's size, within the range that anatomy texts give for adults.
-
-Not fitted to a data set: `docs/explanation/simulated-anatomy.md` shows what comes of it.
+"""For a skeleton of the source's size. Chosen [P] within the range that anatomy texts give for adults so that the
+cortical bone of the reference man and woman is that of ICRP 89; feet and limbs take more than their part, since the
+Spiers table gives them more. `docs/explanation/simulated-anatomy.md` shows what comes of it.
 """

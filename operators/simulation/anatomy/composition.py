@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from operators.simulation.anatomy.bones import CORTEX, SPIERS_1968_PERCENT, Bone, Region
 from operators.simulation.anatomy.pose import PlacedPart, PosedSkeleton
+from operators.simulation.anatomy.shape import shaped_templates
 from operators.simulation.anatomy.templates import STEP_MM, Template
 from operators.simulation.anatomy.voxels import cortex_mm, in_shaft
 
@@ -17,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 
 CORTEX_DENSITY, SPONGIOSA_DENSITY, MARROW_DENSITY = 1.92, 1.18, 0.98
 """g/mL: cortical bone, spongiosa and yellow marrow of the adult (ICRU Report 46, 1992)."""
+TRABECULAR_DENSITY = 0.295
+"""Grams of bone in a millilitre of spongiosa [P]: the reference man's spongiosa then holds the 1.1 kg of ICRP 89."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +42,11 @@ class Composition:
             self.cortex_ml * CORTEX_DENSITY + self.spongiosa_ml * SPONGIOSA_DENSITY + self.medullary_ml * MARROW_DENSITY
         )
 
+    @property
+    def dry_mass_g(self) -> float:
+        """Mass of the bone alone, cortical and trabecular, without marrow."""
+        return self.cortex_ml * CORTEX_DENSITY + self.spongiosa_ml * TRABECULAR_DENSITY
+
     def __add__(self, other: Composition) -> Composition:
         return Composition(
             cortex_ml=self.cortex_ml + other.cortex_ml,
@@ -50,6 +58,7 @@ class Composition:
 def compositions(skeleton: PosedSkeleton, templates: Mapping[str, Template]) -> dict[Bone, Composition]:
     """The composition of every bone of a person."""
     found: dict[Bone, Composition] = {}
+    templates = shaped_templates(templates, skeleton.warps)
     for placed in skeleton.parts:
         if placed.bone is not None:
             one = _composition(placed, placed.bone, templates[placed.part.name])
@@ -64,7 +73,7 @@ def _composition(placed: PlacedPart, bone: Bone, template: Template) -> Composit
     nodes = np.asarray(template.origin_mm) + template.step_mm * index[:, ::-1]
     along = template.along(nodes)
     cortex = CORTEX[bone.kind]
-    thick = cortex_mm(cortex, along) * placed.thickness
+    thick = cortex_mm(cortex, along) * placed.thickness * placed.cortex
 
     def below(level: FloatArray | float) -> FloatArray:
         return np.clip(0.5 + (depth - level) / step, 0.0, 1.0)
@@ -84,12 +93,12 @@ def _composition(placed: PlacedPart, bone: Bone, template: Template) -> Composit
 
 
 def region_ratios(bones: Mapping[Bone, Composition]) -> dict[Region, float]:
-    """Each region's share of the skeleton's mass, divided by its share in the Spiers table. 1 is agreement.
+    """Each region's share of the skeleton's dry mass, divided by its share in the Spiers table. 1 is agreement.
 
     Regions without a row there (the kneecaps) count in the total and have no ratio.
     """
     mass = dict.fromkeys(Region, 0.0)
     for bone, composition in bones.items():
-        mass[bone.region] += composition.mass_g
+        mass[bone.region] += composition.dry_mass_g
     total, table = sum(mass.values()), sum(SPIERS_1968_PERCENT.values())
     return {region: mass[region] / total / (percent / table) for region, percent in SPIERS_1968_PERCENT.items()}

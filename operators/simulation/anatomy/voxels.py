@@ -17,6 +17,7 @@ from bmnode.domain.geometry import VolumeGeometry
 from operators.simulation.anatomy.bones import CORTEX, Bone, Cortex, Tissue
 from operators.simulation.anatomy.outline import Outline
 from operators.simulation.anatomy.pose import PlacedPart, PosedSkeleton
+from operators.simulation.anatomy.shape import shaped_templates
 from operators.simulation.anatomy.templates import STEP_MM, Template
 
 FloatArray = npt.NDArray[np.float64]
@@ -88,6 +89,7 @@ def voxelise(
     has two labels. Memory: seven bytes a voxel, and one part of the skeleton at a time.
     """
     canvas = _Canvas.empty(geometry)
+    templates = shaped_templates(templates, skeleton.warps)
     for placed in skeleton.parts:
         canvas.draw(placed, templates[placed.part.name])
     canvas.fill_body(body)
@@ -109,7 +111,7 @@ def cortex_mm(cortex: Cortex, along: FloatArray) -> FloatArray:
 
 def in_shaft(along: FloatArray) -> npt.NDArray[np.bool_]:
     """Whether a place along a long bone lies in the part whose core is marrow."""
-    return np.asarray(np.abs(along - 0.5) < 0.25)
+    return np.asarray(np.abs(along - 0.5) < 0.3)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -186,7 +188,7 @@ class _Layers:
     def of(cls, placed: PlacedPart, depth: FloatArray, *, along: FloatArray, width: float) -> _Layers:
         assert placed.bone is not None
         cortex = CORTEX[placed.bone.kind]
-        thick = cortex_mm(cortex, along) * placed.thickness
+        thick = cortex_mm(cortex, along) * placed.thickness * placed.cortex
 
         def below(level: FloatArray | float) -> FloatArray:
             """Part of the voxel deeper than a level, as if it were a slab along the depth."""

@@ -1,0 +1,1 @@
+"""Organs, vessels, lungs, discs and canal, shaped around a person's bones."""
