@@ -1,0 +1,1 @@
+"""Metastases, what imitates them, and how both change from scan to scan."""
