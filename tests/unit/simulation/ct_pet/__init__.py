@@ -1,0 +1,1 @@
+"""CT and PET: Hounsfield units, activity, their noise, and where they look."""

@@ -1,0 +1,1 @@
+"""Uptake, planar scintigraphy, SPECT."""
