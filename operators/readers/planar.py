@@ -29,6 +29,8 @@ _POSTERIOR_WORDS = frozenset({"POST", "POSTERIOR", "POSTERIEUR"})
 _AFTER_POST = frozenset({"VOID", "INJ", "INJECTION", "THERAPY", "OP", "CONTRAST", "MICTURITION"})
 """`POST VOID` names a time, not a view."""
 _FEET_FIRST = "FF"
+_FEET_FIRST_CODES = frozenset({"102541007", "F-10480"})
+"""CID 20 and its SNOMED-RT value."""
 _UNDECODABLE = (
     AttributeError,
     ValueError,
@@ -62,7 +64,8 @@ class PlanarView:
     """From 1; None for an instance of one frame."""
     is_whole_body: bool
     is_head_down: bool
-    """Whether rows run from the feet to the head, by Patient Orientation, else Patient Position."""
+    """Whether rows run from the feet to the head, by Patient Orientation, else Patient Gantry Relationship
+    or Patient Position."""
     stated_by: str
     """What says which view it is; for an unstated one, what was looked at."""
     saturated_share: float
@@ -256,6 +259,8 @@ def _is_head_down(dataset: Dataset) -> bool:
     orientation = texts(dataset, "PatientOrientation")
     if len(orientation) == 2 and orientation[1][0] in "HF":
         return orientation[1].startswith("H")
+    if _FEET_FIRST_CODES.intersection(code.value for code in codes(dataset, "PatientGantryRelationshipCodeSequence")):
+        return True
     return (text(dataset, "PatientPosition") or "").startswith(_FEET_FIRST)
 
 
