@@ -19,6 +19,7 @@ from bmnode.cli import (
     route_commands,
     run_command,
     serve,
+    simulate_command,
     study_commands,
     suv_command,
 )
@@ -68,6 +69,7 @@ def build() -> typer.Typer:
     app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("run", epilog=run_command.EXAMPLE)(run_command.run)
+    app.command("simulate", epilog=simulate_command.EXAMPLE)(simulate_command.simulate)
     app.command("suv", epilog=suv_command.EXAMPLE)(suv_command.suv)
     for name, group in (
         ("config", config_commands.app),

@@ -17,6 +17,8 @@ from bmnode.config.template import describe
 from bmnode.domain.states import DeliveryState, JobEvent, JobState, StudyState
 from bmnode.domain.study import Branch, Reason
 from bmnode.errors import IngestError
+from operators.simulation.cohort.reference import page as cohort_page
+from operators.simulation.cohort.specification import parse
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -44,6 +46,11 @@ def page(request: pytest.FixtureRequest) -> Path:
 def test_generated_page_is_fresh(name: str) -> None:
     """What the code says of itself is what the page says: run `python -m bmnode.cli.reference` after a change."""
     assert (DOCS / "reference" / name).read_text(encoding="utf-8") == reference.pages()[name]
+
+
+def test_cohort_reference_is_fresh() -> None:
+    """Every key of a cohort file: run `python -m operators.simulation.cohort.reference` after a change."""
+    assert (DOCS / "reference" / "cohort-file.md").read_text(encoding="utf-8") == cohort_page()
 
 
 def test_every_command_is_explained_with_an_example() -> None:
@@ -94,9 +101,13 @@ def test_commands_in_the_text_exist(page: Path) -> None:
 
 
 def test_settings_in_the_text_are_accepted(page: Path) -> None:
-    """A piece of configuration can be copied from a page into the file."""
+    """A piece of configuration, or a cohort, can be copied from a page into the file."""
     for snippet in _TOML.findall(page.read_text(encoding="utf-8")):
-        given = tomllib.loads(snippet).get("peers", {})
+        content = tomllib.loads(snippet)
+        if "cohort" in content:
+            parse(snippet, origin=page.name)
+            continue
+        given = content.get("peers", {})
         missing = [
             f'[peers.{name}]\nae_title = "{name.upper()}"\nhost = "h"\nport = 1\n'
             for name in KNOWN_PEERS

@@ -1,0 +1,1 @@
+"""What the simulator gets right, and where it does not: measured values beside published ranges."""

@@ -1,0 +1,1 @@
+"""Simulated studies from skeleton to DICOM."""

@@ -1,0 +1,1 @@
+"""Cohort files and what is drawn from them."""
