@@ -21,7 +21,7 @@ from operators.simulation.anatomy.source import Source
 from operators.simulation.anatomy.templates import Template, load_templates, read_arrays, save_arrays
 from operators.simulation.anatomy.voxels import AnatomyVolume, axial_geometry, voxelise
 
-FORMAT = 5
+FORMAT = 6
 """Goes into every key: raise it when the same person gets another anatomy."""
 
 

@@ -127,9 +127,8 @@ def _joints(spec: PersonSpec) -> dict[str, float]:
         angles = angles | {"hip_rotation": angles["hip_rotation"] - spec.posture.feet_out_deg}
         if spec.posture.arms is Arms.BESIDE_BODY:
             # A stout body keeps its arms further out.
-            angles = angles | {
-                "shoulder_elv": angles["shoulder_elv"] + float(np.clip(spec.body_mass_index - 24, 0, 20))
-            }
+            stout = _ELEVATION_PER_BMI * float(np.clip(spec.body_mass_index - 24.0, 0.0, 20.0))
+            angles = angles | {"shoulder_elv": angles["shoulder_elv"] + stout}
         joints |= {
             f"{name}_{side}": float(np.radians(value + random.normal(0.0, 1.5))) for name, value in angles.items()
         }
@@ -138,9 +137,9 @@ def _joints(spec: PersonSpec) -> dict[str, float]:
 
 _ARMS: dict[Arms, dict[str, float]] = {
     Arms.BESIDE_BODY: {
-        "shoulder_elv": 8.0,
+        "shoulder_elv": 4.0,
         "elv_angle": 0.0,
-        "shoulder_rot": 0.0,
+        "shoulder_rot": 14.0,
         "elbow_flexion": 12.0,
         "pro_sup": 0.0,
     },
@@ -152,5 +151,7 @@ _ARMS: dict[Arms, dict[str, float]] = {
         "pro_sup": 0.0,
     },
 }
+_ELEVATION_PER_BMI = 0.6
+"""Degrees: the hands of a planar scan's patient lie beside the thighs, within the detector's 540 mm."""
 _LEGS = {"hip_flexion": 3.0, "hip_adduction": -4.0, "hip_rotation": -8.0, "knee_angle": 6.0, "ankle_angle": -25.0}
 """Degrees, each with a small difference of its own."""

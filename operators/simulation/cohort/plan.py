@@ -24,7 +24,7 @@ from operators.simulation.dicom.header import StudyHeader
 from operators.simulation.protocols.habits import Habits
 from operators.simulation.study import AnyProtocol, StudyPlan
 
-FORMAT = 1
+FORMAT = 2
 """Goes into every plan's digest: raise it when the same place gets other bytes."""
 _FIRST_DAY = datetime(2025, 1, 6, 7, 30, tzinfo=UTC)
 _DAYS = 200
