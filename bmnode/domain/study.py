@@ -36,9 +36,11 @@ class Reason(StrEnum):
     UNSUPPORTED_MODALITY = "unsupported_modality"
     UNSUPPORTED_EXAMINATION = "unsupported_examination"
     UNSUPPORTED_TRACER = "unsupported_tracer"
+    PAEDIATRIC = "paediatric"
     MISSING_PIXEL_DATA = "missing_pixel_data"
     MISSING_GEOMETRY = "missing_geometry"
     IRREGULAR_GEOMETRY = "irregular_geometry"
+    UNEXPLAINED_ORIENTATION = "unexplained_orientation"
     MISSING_CALIBRATION = "missing_calibration"
     MISSING_DIFFUSION = "missing_diffusion"
     BONE_NOT_FOUND = "bone_not_found"
@@ -93,6 +95,8 @@ class SeriesHeader:
     """Normalised, e.g. `Tc-99m`, `F-18`, `Ga-68`."""
     tracer: str | None = None
     """Normalised, e.g. `FDG`, `NaF`, `PSMA-11`, `PSMA-1007`, `MDP`, `HDP`."""
+    named_tracers: frozenset[str] = frozenset()
+    """Every tracer that codes or texts of the series name; more than one where they contradict each other."""
     energy_windows: tuple[EnergyWindow, ...] = ()
     view_codes: tuple[str, ...] = ()
     b_values: tuple[float, ...] = ()
@@ -117,6 +121,8 @@ class StudyHeaders:
     """How many different (Patient ID, Issuer) pairs its instances carry."""
     unreadable_files: int = 0
     """Files of the study that could not be read as DICOM, or that end before they should."""
+    is_minor: bool | None = None
+    """Whether the patient was under 18 years of age at the study; None where no header tells. The age is not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

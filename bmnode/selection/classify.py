@@ -17,7 +17,8 @@ from bmnode.domain.study import (
 )
 from bmnode.selection import nuclear
 from bmnode.selection import vocabulary as says
-from bmnode.selection.tracers import PET_TRACERS
+from bmnode.selection.age import ADULT_YEARS
+from bmnode.selection.tracers import PET_TRACERS, contradiction
 
 MIN_CT_SLICES = 10
 """Fewer slices show no bone from end to end; localizers and biopsy checks end here."""
@@ -74,11 +75,9 @@ def _is_picture(series: SeriesHeader) -> bool:
 
 def _refuse_study(headers: StudyHeaders) -> Refusal | None:
     """What rules a study out before any branch looks at it."""
-    if headers.patient_count > 1:
-        return Refusal(
-            reason=Reason.SEVERAL_PATIENTS,
-            explanation=f"The study holds images under {headers.patient_count} different patient IDs.",
-        )
+    refusal = _refuse_patient(headers)
+    if refusal is not None:
+        return refusal
     if not headers.series and headers.unreadable_files:
         return Refusal(
             reason=Reason.UNREADABLE_INPUT,
@@ -96,6 +95,20 @@ def _refuse_study(headers: StudyHeaders) -> Refusal | None:
         )
     if not any(series.frame_count for series in supported):
         return Refusal(reason=Reason.MISSING_PIXEL_DATA, explanation="The images of the study carry no pixel data.")
+    return None
+
+
+def _refuse_patient(headers: StudyHeaders) -> Refusal | None:
+    if headers.patient_count > 1:
+        return Refusal(
+            reason=Reason.SEVERAL_PATIENTS,
+            explanation=f"The study holds images under {headers.patient_count} different patient IDs.",
+        )
+    if headers.is_minor:
+        return Refusal(
+            reason=Reason.PAEDIATRIC,
+            explanation=f"The patient is under {ADULT_YEARS} years of age; bmnode is for adults.",
+        )
     return None
 
 
@@ -120,6 +133,23 @@ def _pet(own: Sequence[SeriesHeader], images: Sequence[SeriesHeader]) -> _Decisi
         return Refusal(
             reason=Reason.UNSUPPORTED_EXAMINATION, explanation="A brain or heart PET shows no skeleton to assess."
         )
+    refusal = _refuse_pet_tracer(usable)
+    if refusal is not None:
+        return refusal
+    placed = [series for series in usable if _has_grid(series) and series.frame_count >= MIN_PET_SLICES]
+    if not placed:
+        return Refusal(
+            reason=Reason.MISSING_GEOMETRY,
+            explanation=f"No PET series has {MIN_PET_SLICES} slices with spacing, position and orientation.",
+        )
+    # Uncorrected images look alike but give no SUV: the attenuation-corrected series goes first.
+    placed.sort(key=lambda series: ("ATTN" not in series.corrected_image, -series.frame_count, series.series_uid))
+    emission = tuple(series.series_uid for series in placed)
+    return Classification(branch=Branch.PET_CT, roles=_with_anatomy(emission, images))
+
+
+def _refuse_pet_tracer(usable: Sequence[SeriesHeader]) -> Refusal | None:
+    """A refusal where the tracer is another than the branch can measure, or the headers disagree on it."""
     tracer = next((series.tracer for series in usable if series.tracer), None)
     nuclide = next((series.radionuclide for series in usable if series.radionuclide), None)
     if tracer is not None and tracer not in PET_TRACERS:
@@ -132,16 +162,9 @@ def _pet(own: Sequence[SeriesHeader], images: Sequence[SeriesHeader]) -> _Decisi
             reason=Reason.UNSUPPORTED_TRACER,
             explanation=f"Radionuclide {nuclide}: tracers labelled with F-18, Ga-68 or Cu-64 are assessed.",
         )
-    placed = [series for series in usable if _has_grid(series) and series.frame_count >= MIN_PET_SLICES]
-    if not placed:
-        return Refusal(
-            reason=Reason.MISSING_GEOMETRY,
-            explanation=f"No PET series has {MIN_PET_SLICES} slices with spacing, position and orientation.",
-        )
-    # Uncorrected images look alike but give no SUV: the attenuation-corrected series goes first.
-    placed.sort(key=lambda series: ("ATTN" not in series.corrected_image, -series.frame_count, series.series_uid))
-    emission = tuple(series.series_uid for series in placed)
-    return Classification(branch=Branch.PET_CT, roles=_with_anatomy(emission, images))
+    named = frozenset[str]().union(*(series.named_tracers for series in usable))
+    disagreement = contradiction(named, tracer=tracer, nuclide=nuclide)
+    return None if disagreement is None else Refusal(reason=Reason.UNSUPPORTED_TRACER, explanation=disagreement)
 
 
 def _mri(own: Sequence[SeriesHeader], _images: Sequence[SeriesHeader]) -> _Decision:
@@ -156,6 +179,11 @@ def _mri(own: Sequence[SeriesHeader], _images: Sequence[SeriesHeader]) -> _Decis
         return Refusal(
             reason=Reason.MISSING_DIFFUSION,
             explanation="The MR study holds no diffusion-weighted series and no ADC map, on which marrow is measured.",
+        )
+    if not adc and not any(series.b_values for series in diffusion):
+        return Refusal(
+            reason=Reason.MISSING_DIFFUSION,
+            explanation="The diffusion series state no b-values and there is no ADC map; no diffusion can be measured.",
         )
     if not any(_has_grid(series) for series in (*adc, *diffusion)):
         return Refusal(

@@ -16,15 +16,18 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from bmnode import MANUFACTURER, MODEL_NAME
+from bmnode.domain.codes import Code
 from bmnode.domain.ids import is_safe_uid
 from bmnode.domain.study import EnergyWindow, Plane, SeriesHeader, StudyHeaders
 from bmnode.selection import diffusion
+from bmnode.selection.age import is_minor
 from bmnode.selection.attributes import codes, count, items, number, numbers, text, texts, uid
-from bmnode.selection.tracers import normalise_radionuclide, normalise_tracer
+from bmnode.selection.tracers import named_tracers, normalise_radionuclide, normalise_tracer
 
 _KEYWORDS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality",
     "Manufacturer", "ManufacturerModelName", "ImageType", "SyntheticData", "PatientID", "IssuerOfPatientID",
+    "PatientAge", "PatientBirthDate", "StudyDate",
     "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined", "FrameOfReferenceUID", "Rows",
     "Columns", "NumberOfFrames", "PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient",
     "ConvolutionKernel", "EchoTime", "RepetitionTime", "SequenceName", "DiffusionBValue", "Units", "SeriesType",
@@ -92,6 +95,7 @@ class _Collector:
     series: dict[str, _SeriesParts] = field(default_factory=dict)
     patients: set[tuple[str, str]] = field(default_factory=set)
     unreadable: list[Path] = field(default_factory=list)
+    minors: set[bool | None] = field(default_factory=set)
     own_results: int = 0
 
     def add(self, path: Path) -> None:
@@ -110,6 +114,7 @@ class _Collector:
             self.own_results += 1
             return
         self.patients.add((text(dataset, "PatientID") or "", text(dataset, "IssuerOfPatientID") or ""))
+        self.minors.add(is_minor(dataset))
         parts = self.series.setdefault(str(dataset.SeriesInstanceUID), _SeriesParts(first=dataset))
         if has_pixels and not parts.frames:
             parts.first = dataset  # an instance with an image describes the series better than one without
@@ -125,6 +130,7 @@ class _Collector:
             series=tuple(_series_header(series_uid, parts) for series_uid, parts in sorted(self.series.items())),
             patient_count=max(len(self.patients), 1),
             unreadable_files=len(self.unreadable),
+            is_minor=True if True in self.minors else False if False in self.minors else None,
         )
         return StudyReading(
             headers=headers,
@@ -193,7 +199,8 @@ def _series_header(series_uid: str, parts: _SeriesParts) -> SeriesHeader:
         corrected_image=frozenset(texts(first, "CorrectedImage")),
         series_type=texts(first, "SeriesType"),
         radionuclide=_radionuclide(first),
-        tracer=_tracer(first),
+        tracer=normalise_tracer(*_tracer_statements(first)),
+        named_tracers=named_tracers(*_tracer_statements(first)),
         energy_windows=energy_windows(first),
         view_codes=tuple(parts.views),
         b_values=tuple(sorted(parts.b_values)),
@@ -279,10 +286,11 @@ def _radionuclide(dataset: Dataset) -> str | None:
     )
 
 
-def _tracer(dataset: Dataset) -> str | None:
+def _tracer_statements(dataset: Dataset) -> tuple[tuple[Code, ...], tuple[str, ...]]:
+    """The radiopharmaceutical's codes, and every text that may name it, the most exact first."""
     coded = [code for agent in _agents(dataset) for code in codes(agent, "RadiopharmaceuticalCodeSequence")]
     spoken = [text(agent, "Radiopharmaceutical") or "" for agent in _agents(dataset)]
-    return normalise_tracer(coded, (*(code.meaning for code in coded), *spoken, _nuclear_text(dataset)))
+    return tuple(coded), (*(code.meaning for code in coded), *spoken, _nuclear_text(dataset))
 
 
 def _nuclear_text(dataset: Dataset) -> str:

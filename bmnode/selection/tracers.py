@@ -72,8 +72,22 @@ TRACER_CODES: Mapping[str, str] = {
 BONE_TRACERS = frozenset({"MDP", "HDP", "HEDP", "DPD"})
 """Tc-99m diphosphonates: what the bone scan and SPECT branches assess."""
 
-PET_TRACERS = frozenset({"FDG", "NaF", "PSMA", "PSMA-11", "PSMA-617", "PSMA-1007", "DCFPyL", "DCFBC", "rhPSMA"})
-"""What the PET/CT branch assesses; plain `PSMA` where the ligand is not stated."""
+PSMA_LIGANDS = frozenset({"PSMA", "PSMA-11", "PSMA-617", "PSMA-1007", "DCFPyL", "DCFBC", "rhPSMA"})
+"""Ligands of the prostate-specific membrane antigen; plain `PSMA` where the ligand is not stated."""
+
+PET_TRACERS = PSMA_LIGANDS | {"FDG", "NaF"}
+"""What the PET/CT branch assesses."""
+
+_NUCLIDES_OF: Mapping[str, frozenset[str]] = {
+    "FDG": frozenset({"F-18"}),
+    "NaF": frozenset({"F-18"}),
+    "PSMA-11": frozenset({"Ga-68", "F-18"}),
+    "PSMA-1007": frozenset({"F-18"}),
+    "DCFPyL": frozenset({"F-18"}),
+    "DCFBC": frozenset({"F-18"}),
+    "rhPSMA": frozenset({"F-18", "Ga-68"}),
+}
+"""What a tracer is labelled with for PET, as its name says; PSMA-11 also comes as Al(18F)-PSMA-11."""
 
 _TRACER_TEXTS: tuple[tuple[str, str], ...] = (
     (r"RH-?PSMA|FLOTUFOLASTAT", "rhPSMA"),
@@ -170,3 +184,28 @@ def normalise_tracer(codes: Iterable[Code], texts: Iterable[str]) -> str | None:
     """The radiopharmaceutical, e.g. `MDP`: the first known code, else the first text that names one, else None."""
     coded = (TRACER_CODES.get(code.value) for code in codes)
     return next((name for name in coded if name), None) or _first(_TRACERS, _spaced(texts))
+
+
+def named_tracers(codes: Iterable[Code], texts: Iterable[str]) -> frozenset[str]:
+    """Every radiopharmaceutical that a code or a text names, the more exact name where two mean one ligand."""
+    found = {TRACER_CODES[code.value] for code in codes if code.value in TRACER_CODES}
+    spoken = tuple(_spaced(texts))
+    found |= {name for pattern, name in _TRACERS if any(pattern.search(text) for text in spoken)}
+    return frozenset(found - {"PSMA"} if found & PSMA_LIGANDS - {"PSMA"} else found)
+
+
+def contradiction(named: Iterable[str], *, tracer: str | None, nuclide: str | None) -> str | None:
+    """The sentence that says why a PET's headers do not agree on its tracer, or None where they do.
+
+    `named` is all that is named, `tracer` what counts. Ligands of PSMA have one set of thresholds and
+    are one kind here; tracers that this branch does not assess are another matter (clinical reference 11).
+    """
+    kinds = {"PSMA" if name in PSMA_LIGANDS else name for name in named if name in PET_TRACERS}
+    if len(kinds) > 1:
+        return f"The headers name more than one tracer ({', '.join(sorted(kinds))}); thresholds depend on it."
+    possible = _NUCLIDES_OF.get(tracer or "")
+    if possible is not None and nuclide is not None and nuclide not in possible:
+        return (
+            f"The headers name {tracer} labelled with {nuclide}, which there is not; thresholds depend on the tracer."
+        )
+    return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from bmnode.domain.results import QualityCheck, ResultSet, Verdict
+from bmnode.domain.results import Outcome, QualityCheck, ResultSet, Verdict
 from operators.graph.base import SinkOperator
 
 
@@ -15,12 +16,22 @@ class CollectResult(SinkOperator[object]):
         """Keep the result. Raises TypeError where a branch's last step returned something else."""
         if not isinstance(value, ResultSet):
             raise TypeError(f"a branch ends with a ResultSet, not with a {type(value).__name__}")
-        unreadable = self.run.headers.unreadable_files if self.run.headers else 0
-        if unreadable:
-            check = QualityCheck(
+        self.run.result = replace(value, quality=(*value.quality, *self._checks(value)))
+
+    def _checks(self, result: ResultSet) -> Iterator[QualityCheck]:
+        headers = self.run.headers
+        if headers is None:
+            return
+        if headers.unreadable_files:
+            yield QualityCheck(
                 name="Readable files",
                 verdict=Verdict.WARN,
-                explanation=f"{unreadable} of {len(self.run.request.files)} files could not be read and were left out.",
+                explanation=f"{headers.unreadable_files} of {len(self.run.request.files)} files could not be read and "
+                "were left out.",
             )
-            value = replace(value, quality=(*value.quality, check))
-        self.run.result = value
+        if headers.is_minor is None and result.outcome is Outcome.ASSESSED:
+            yield QualityCheck(
+                name="Age of the patient",
+                verdict=Verdict.NOT_EVALUABLE,
+                explanation="Neither age nor birth date is stated; the thresholds are for adults.",
+            )

@@ -246,9 +246,15 @@ def test_unreadable_files_are_reported_with_the_result(tmp_path: Path) -> None:
     broken = tmp_path / "broken.dcm"
     broken.write_bytes(b"not an image")
     result = Recorder().run((*write_study(tmp_path, Branch.CT), broken))
-    (check,) = result.quality
-    assert check.verdict is Verdict.WARN
-    assert "1 of 13 files" in check.explanation
+    checks = {item.name: item for item in result.quality}
+    assert checks["Readable files"].verdict is Verdict.WARN
+    assert "1 of 13 files" in checks["Readable files"].explanation
+
+
+def test_an_unknown_age_is_told(tmp_path: Path) -> None:
+    """A study that states neither age nor birth date is assessed as an adult's, and the result says so."""
+    (check,) = Recorder().run(write_study(tmp_path, Branch.CT)).quality
+    assert (check.name, check.verdict) == ("Age of the patient", Verdict.NOT_EVALUABLE)
 
 
 def test_nothing_readable_is_a_refusal(tmp_path: Path) -> None:

@@ -150,6 +150,10 @@ TAKEN = {
 
 REFUSED = {
     "several patients": (study(planar(), patient_count=2), Reason.SEVERAL_PATIENTS),
+    "under age": (study(planar(), is_minor=True), Reason.PAEDIATRIC),
+    "two tracers in one PET": (study(pet(named_tracers=frozenset({"FDG", "NaF"}))), Reason.UNSUPPORTED_TRACER),
+    "FDG with another's label": (study(pet(radionuclide="Ga-68")), Reason.UNSUPPORTED_TRACER),
+    "diffusion without b-values": (study(mr(protocol_text="DWI")), Reason.MISSING_DIFFUSION),
     "nothing": (study(), Reason.NO_IMAGES),
     "only unreadable files": (study(unreadable_files=3), Reason.UNREADABLE_INPUT),
     "only reports": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bmnode.domain.codes import Code
-from bmnode.selection.tracers import normalise_radionuclide, normalise_tracer
+from bmnode.selection.tracers import contradiction, named_tracers, normalise_radionuclide, normalise_tracer
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,36 @@ def test_text_names_what_no_code_does(text: str, tracer: str | None, nuclide: st
     """Free text is the fall-back, in the spellings that scanners use."""
     assert normalise_tracer([], [text]) == tracer
     assert normalise_radionuclide([], [text]) == nuclide
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        (("FDG",), {"FDG"}),
+        (("Fluorodeoxyglucose F^18^", "PET 68Ga-PSMA-11 WB"), {"FDG", "PSMA-11"}),
+        (("PSMA", "18F-PSMA-1007"), {"PSMA-1007"}),
+        (("PET/CT",), set()),
+    ],
+)
+def test_every_tracer_that_is_named_is_known(texts: tuple[str, ...], named: set[str]) -> None:
+    """Not the first alone: a description may contradict the code."""
+    assert named_tracers((), texts) == named
+
+
+@pytest.mark.parametrize(
+    ("named", "tracer", "nuclide", "contradicts"),
+    [
+        ({"FDG"}, "FDG", "F-18", False),
+        ({"FDG"}, "FDG", None, False),
+        ({"FDG"}, "FDG", "Ga-68", True),
+        ({"FDG", "PSMA-11"}, "FDG", "F-18", True),
+        ({"FDG", "NaF"}, "FDG", "F-18", True),
+        ({"PSMA", "PSMA-11"}, "PSMA-11", "Ga-68", False),
+        ({"PSMA-11"}, "PSMA-11", "F-18", False),
+        ({"PSMA-1007"}, "PSMA-1007", "Ga-68", True),
+        ({"FDG", "choline"}, "FDG", "F-18", False),
+    ],
+)
+def test_contradictions_are_found(named: set[str], tracer: str, nuclide: str | None, contradicts: bool) -> None:
+    """Two tracers with thresholds of their own, or a label that a tracer does not have."""
+    assert (contradiction(named, tracer=tracer, nuclide=nuclide) is not None) == contradicts
