@@ -17,6 +17,7 @@ from operators.kernels.morphology import dilate
 from operators.kernels.resample import bone_on_grid, covered
 from operators.kernels.uptake import UptakeLimits, find_uptake
 from operators.readers.volume import ImageVolume, read_volume
+from pipelines.orientation import refuse_contradiction
 from pipelines.volumetric import first_readable, largest_first
 
 
@@ -48,7 +49,9 @@ def find_hybrid_bone(
 ) -> tuple[HybridBone | None, str]:
     """The bone of the study's CT on the emission grid, and "" or the sentence that says why there is none.
 
-    Emission and CT must share a frame of reference: without it their places cannot be compared.
+    Emission and CT must share a frame of reference: without it their places cannot be compared. Raises
+    NotAssessableError (unexplained_orientation) where the CT shows the patient otherwise than its header says: the
+    emission images that it was scanned with are then not to be trusted either.
     """
     series = study.role(SeriesRole.ANATOMY)
     if not series:
@@ -61,6 +64,7 @@ def find_hybrid_bone(
     if not source.frame_of_reference_uid or source.frame_of_reference_uid != target.frame_of_reference_uid:
         return None, "The CT and the emission images are in different frames of reference."
     work = segment_bone(volume.array, source, profile=skeleton)
+    refuse_contradiction(work.orientation)
     bone = bone_on_grid(work, source=source, target=target)
     found_ml = float(np.count_nonzero(bone)) * target.voxel_volume_ml
     if found_ml < limits.minimum_bone_ml:

@@ -16,6 +16,7 @@ from operators.kernels.canal import CanalLimits, find_canal
 from operators.kernels.cavity import CavityLimits, find_cavities
 from operators.kernels.components import label, largest
 from operators.kernels.contrast import ContrastLimits, find_contrast
+from operators.kernels.ct_orientation import Orientation, OrientationLimits, judge_orientation
 from operators.kernels.morphology import (
     Spacing,
     block_factors,
@@ -58,6 +59,7 @@ class BoneProfile:
     cavity: CavityLimits
     canal: CanalLimits
     contrast: ContrastLimits
+    orientation: OrientationLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,7 +67,8 @@ class WorkingBone:
     """CT and bone in patient orientation on the working grid.
 
     `hu` float32 (z, y, x), `bone` with marrow and without cavities and canal, `contrast` the
-    contrast medium that was taken out of it, `factors` the voxels a block.
+    contrast medium that was taken out of it, `factors` the voxels a block, `orientation` whether the image
+    shows the patient as its header says.
     """
 
     hu: npt.NDArray[np.float32]
@@ -76,6 +79,7 @@ class WorkingBone:
     axes: PatientAxes
     factors: tuple[int, int, int]
     full_shape: tuple[int, int, int]
+    orientation: Orientation
 
     @property
     def voxel_volume_ml(self) -> float:
@@ -114,6 +118,7 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
         axes=axes,
         factors=factors,
         full_shape=(turned.shape[0], turned.shape[1], turned.shape[2]),
+        orientation=judge_orientation(blocks, filled, body, spacing_mm=spacing, limits=profile.orientation),
     )
 
 

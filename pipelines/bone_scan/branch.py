@@ -103,8 +103,13 @@ def _prepare(view: PlanarView, profile: BoneScanProfile) -> PreparedView:
         raise NotAssessableError(Reason.BONE_NOT_FOUND, f"No body stands out from the background ({label_of(view)}).")
     if view.is_whole_body and frame.height * pixel_mm[0] < frame.width * pixel_mm[1]:
         raise NotAssessableError(
-            Reason.IRREGULAR_GEOMETRY,
+            Reason.UNEXPLAINED_ORIENTATION,
             f"The body lies across the image ({label_of(view)}); head up or down is expected.",
+        )
+    if frame.is_upside_down:
+        raise NotAssessableError(
+            Reason.UNEXPLAINED_ORIENTATION,
+            f"The legs lie at the end where the header has the head ({label_of(view)}); no side could be trusted.",
         )
     skeleton = skeleton_mask(counts, body, pixel_mm=pixel_mm, rule=profile.skeleton)
     share = np.count_nonzero(skeleton) / np.count_nonzero(body)

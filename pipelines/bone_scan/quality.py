@@ -88,11 +88,6 @@ def _view(view: PlanarView) -> tuple[Verdict, str]:
 
 
 def _coverage(frame: BodyFrame, *, is_whole: bool) -> tuple[Verdict, str]:
-    if frame.is_upside_down:
-        return (
-            Verdict.WARN,
-            "The legs seem to lie at the upper end, against the header; zones of the body were not used.",
-        )
     if not is_whole:
         return Verdict.WARN, "The body is not whole in the field; zones of the body were not used."
     if frame.touches_side:

@@ -22,6 +22,7 @@ from operators.kernels.measurement import statistics
 from operators.readers.frames import read_header
 from operators.readers.volume import ImageVolume, read_volume
 from pipelines.config import load_profile
+from pipelines.orientation import orientation_check, refuse_contradiction
 from pipelines.volumetric import (
     MORPHOLOGY,
     NEIGHBORHOOD,
@@ -110,8 +111,13 @@ def prepare(study: StudyInput) -> Prepared:
 
 
 def segment_skeleton(prepared: Prepared) -> Segmented:
-    """Bone by attenuation. Raises NotAssessableError (bone_not_found) where there is too little to assess."""
+    """Bone by attenuation.
+
+    Raises NotAssessableError: bone_not_found where there is too little to assess, unexplained_orientation where the
+    patient lies otherwise than the header says.
+    """
     work = segment_bone(prepared.volume.array, prepared.volume.geometry, profile=profile().skeleton)
+    refuse_contradiction(work.orientation)
     found_ml = float(np.count_nonzero(work.bone)) * work.voxel_volume_ml
     if found_ml < profile().quality.minimum_bone_ml:
         raise NotAssessableError(
@@ -207,6 +213,7 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
     kvp = "not stated" if prepared.kvp is None else f"{prepared.kvp:g} kV"
     given = " Contrast medium was given." if prepared.contrast_agent else ""
     return (
+        orientation_check(work.orientation),
         _check(
             "Slice spacing",
             slice_mm <= limits.thickest_slice_mm,

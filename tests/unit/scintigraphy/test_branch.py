@@ -132,18 +132,6 @@ def test_feet_first_scan_has_its_outlines_on_the_stored_image(scan: Path, tmp_pa
         assert kind(after) == kind(before)
 
 
-def test_scan_that_lies_about_its_orientation_is_not_zoned(scan: Path, tmp_path: Path) -> None:
-    """A head-down image under a head-first header is noticed by its legs: a warning, and no place is claimed."""
-
-    def turn(dataset: Dataset) -> None:
-        set_frames(dataset, frames_of(dataset)[:, ::-1, ::-1])
-
-    result = assess(vary(scan, tmp_path / "a.dcm", turn))
-    assert {kind(item) for item in result.findings} == {"UP-CANDIDATE"}
-    coverage = [item for item in result.quality if item.name.startswith("Coverage")]
-    assert all(item.verdict is Verdict.WARN and "legs" in item.explanation for item in coverage)
-
-
 def test_without_spacing_areas_are_pixels(scan: Path, tmp_path: Path, result: ResultSet) -> None:
     """No square centimetres are invented where the header states no spacing."""
 
@@ -191,6 +179,10 @@ def _sideways(dataset: Dataset) -> None:
     set_frames(dataset, np.rot90(frames_of(dataset), axes=(1, 2)))
 
 
+def _head_down(dataset: Dataset) -> None:
+    set_frames(dataset, frames_of(dataset)[:, ::-1, ::-1])
+
+
 def _noise(dataset: Dataset) -> None:
     set_frames(dataset, np.random.default_rng(6).poisson(20, (2, 1024, 256)))
 
@@ -205,13 +197,14 @@ def _flat(dataset: Dataset) -> None:
         (_few, Reason.INSUFFICIENT_COUNTS),
         (_lossy, Reason.UNREADABLE_INPUT),
         (_saturated, Reason.UNREADABLE_INPUT),
-        (_sideways, Reason.IRREGULAR_GEOMETRY),
+        (_sideways, Reason.UNEXPLAINED_ORIENTATION),
+        (_head_down, Reason.UNEXPLAINED_ORIENTATION),
         (_noise, Reason.BONE_NOT_FOUND),
         (_flat, Reason.BONE_NOT_FOUND),
     ],
 )
 def test_unusable_scan_is_refused(scan: Path, tmp_path: Path, change: object, reason: Reason) -> None:
-    """Too few counts, lossy or saturated pixels, a body that lies across, noise and nothing at all are refused."""
+    """Few counts, lossy or saturated pixels, a body across or upside down, noise and nothing at all are refused."""
     assert callable(change)
     with pytest.raises(NotAssessableError) as caught:
         assess(vary(scan, tmp_path / "a.dcm", change))
