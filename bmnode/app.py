@@ -198,9 +198,17 @@ class RunReport:
     pictures: tuple[Path, ...]
 
 
-def run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> RunReport:
+def run_folder(
+    settings: Settings,
+    input_dir: Path,
+    out_dir: Path,
+    report: ReportProgress,
+    *,
+    runner: LocalChildRunner | None = None,
+) -> RunReport:
     """Assess the study in a folder, without network or database; the results replace those of an earlier run.
 
+    With a `runner` it is used and left open, for one child to serve many folders; else one is started and closed.
     Raises NotFoundError where the folder holds no DICOM study, RunError where the run failed.
     """
     clock = SystemClock()
@@ -223,11 +231,12 @@ def run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: Repor
             created_at=clock.now(),
             series_uids=tuple(reading.files),
         )
-        runner = build_runner(settings, log_path=work / "child.log", clock=clock)
+        used = runner or build_runner(settings, log_path=work / "child.log", clock=clock)
         try:
-            outcome = asyncio.run(runner.run(request, report))
+            outcome = asyncio.run(used.run(request, report))
         finally:
-            runner.close()
+            if runner is None:
+                used.close()
         return _hand_over(outcome, work / attempt_name(1), inputs=inputs, out_dir=out_dir)
 
 

@@ -1,0 +1,365 @@
+"""What must not be measured is refused with its reason, and the same study unbroken is measured.
+
+Each row breaks a study of one simulated patient in one way; `bmnode run` takes the folder, and the report is read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bmnode.app import build_runner, run_folder
+from bmnode.cli.entry import main
+from bmnode.cli.exit_codes import NOT_ASSESSABLE
+from bmnode.cli.session import Session
+from bmnode.cli.wiring import FolderReport, Services
+from bmnode.clock import SystemClock
+from bmnode.config import Settings
+from bmnode.domain.codes import Concept, Derivation
+from bmnode.domain.pipelines import ReportProgress
+from bmnode.domain.results import Outcome
+from bmnode.domain.study import Reason
+from bmnode.results.reading import Report, read_report
+from tests.support import simulated as make
+from tests.support.simulated import Change, Patient, simulate_patient
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One way to break a study, and what its report must say: the reason, and words of its sentence."""
+
+    name: str
+    study: str
+    change: Change
+    reason: Reason
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flagged:
+    """A change that leaves the study assessable: a sentence of the report warns of it."""
+
+    name: str
+    study: str
+    change: Change
+    words: str
+    without: str | None = None
+    """What must not be measured then."""
+
+
+GALLIUM = make.code("35337001", "^68^Gallium")
+IODINE = make.code("21572004", "^123^Iodine")
+MIBG = make.code("395787009", "Iobenguane I^123^")
+CHOLINE = make.code("456992002", "Fluorocholine F^18^")
+
+REFUSED = (
+    Case(
+        name="knee radiograph",
+        study="ct",
+        change=make.as_radiograph("KNEE"),
+        reason=Reason.UNSUPPORTED_MODALITY,
+        words="Modality DX",
+    ),
+    Case(
+        name="MIBG scan",
+        study="planar",
+        change=make.drug(
+            Radiopharmaceutical="I-123 MIBG", RadionuclideCodeSequence=IODINE, RadiopharmaceuticalCodeSequence=MIBG
+        ),
+        reason=Reason.UNSUPPORTED_TRACER,
+        words="Tracer MIBG",
+    ),
+    Case(
+        name="brain CT",
+        study="ct",
+        change=make.set_to(BodyPartExamined="BRAIN", SeriesDescription="CT brain", StudyDescription="Brain CT"),
+        reason=Reason.UNSUPPORTED_EXAMINATION,
+        words="head",
+    ),
+    Case(
+        name="dynamic three-phase scan",
+        study="planar",
+        change=make.set_to(ImageType=["ORIGINAL", "PRIMARY", "DYNAMIC", "EMISSION"], SeriesDescription="3 PHASE FLOW"),
+        reason=Reason.UNSUPPORTED_EXAMINATION,
+        words="Dynamic, flow and blood-pool images are not assessed",
+    ),
+    Case(
+        name="PET without attenuation correction",
+        study="pet-alone",
+        change=make.set_to(CorrectedImage=["DECY", "DTIM", "RAN", "NORM"]),
+        reason=Reason.MISSING_CALIBRATION,
+        words="not corrected for attenuation",
+    ),
+    Case(
+        name="PET without weight",
+        study="pet-alone",
+        change=make.set_to(PatientWeight=None),
+        reason=Reason.MISSING_CALIBRATION,
+        words="weight is missing",
+    ),
+    Case(
+        name="PET without dose",
+        study="pet-alone",
+        change=make.drug(RadionuclideTotalDose=None),
+        reason=Reason.MISSING_CALIBRATION,
+        words="dose is missing",
+    ),
+    Case(
+        name="half-life of another nuclide",
+        study="pet-alone",
+        change=make.drug(RadionuclideHalfLife="4057.7"),
+        reason=Reason.MISSING_CALIBRATION,
+        words="half-life does not fit",
+    ),
+    Case(
+        name="PET in relative counts",
+        study="pet-alone",
+        change=make.set_to(Units="PROPCPS"),
+        reason=Reason.MISSING_CALIBRATION,
+        words="units 'PROPCPS'",
+    ),
+    Case(
+        name="unknown tracer",
+        study="pet-alone",
+        change=lambda images: make.set_to(SeriesDescription="PET AC", StudyDescription="PET")(
+            make.drug(Radiopharmaceutical=None, RadiopharmaceuticalCodeSequence=None)(images)
+        ),
+        reason=Reason.UNSUPPORTED_TRACER,
+        words="does not name its tracer",
+    ),
+    Case(
+        name="tracer without thresholds",
+        study="pet-alone",
+        change=make.drug(Radiopharmaceutical="Fluorocholine", RadiopharmaceuticalCodeSequence=CHOLINE),
+        reason=Reason.UNSUPPORTED_TRACER,
+        words="Tracer choline",
+    ),
+    Case(
+        name="PSMA study under the code of FDG",
+        study="pet-alone",
+        change=make.set_to(SeriesDescription="PET 68Ga-PSMA-11 WB"),
+        reason=Reason.UNSUPPORTED_TRACER,
+        words="more than one tracer (FDG, PSMA)",
+    ),
+    Case(
+        name="FDG labelled with gallium",
+        study="pet-alone",
+        change=make.drug(RadionuclideCodeSequence=GALLIUM, RadionuclideHalfLife="4057.7"),
+        reason=Reason.UNSUPPORTED_TRACER,
+        words="FDG labelled with Ga-68",
+    ),
+    Case(
+        name="diffusion without b-values",
+        study="mri",
+        change=make.only(
+            lambda image: "ADC" not in image.ImageType,
+            then=make.set_to(DiffusionBValue=None, SequenceName=None),
+        ),
+        reason=Reason.MISSING_DIFFUSION,
+        words="state no b-values",
+    ),
+    Case(
+        name="MR without diffusion",
+        study="mri",
+        change=make.only(lambda image: "SeriesDescription" in image and "T1" in image.SeriesDescription),
+        reason=Reason.MISSING_DIFFUSION,
+        words="no diffusion-weighted series and no ADC map",
+    ),
+    Case(
+        name="planar scan of 0.15 million counts",
+        study="planar",
+        change=make.thinned(0.08),
+        reason=Reason.INSUFFICIENT_COUNTS,
+        words="at least 200,000 are needed",
+    ),
+    Case(
+        name="child by age",
+        study="planar",
+        change=make.set_to(PatientAge="012Y"),
+        reason=Reason.PAEDIATRIC,
+        words="under 18 years",
+    ),
+    Case(
+        name="infant by birth date",
+        study="ct",
+        change=make.set_to(PatientAge=None, PatientBirthDate="20240101"),
+        reason=Reason.PAEDIATRIC,
+        words="under 18 years",
+    ),
+    Case(
+        name="planar scan upside down",
+        study="planar",
+        change=make.turned(lambda pixels: pixels[:, ::-1, ::-1]),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="legs lie at the end where the header has the head",
+    ),
+    Case(
+        name="planar scan on its side",
+        study="planar",
+        change=make.turned(lambda pixels: np.rot90(pixels, axes=(1, 2))),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="lies across the image",
+    ),
+    Case(
+        name="CT head to feet",
+        study="ct",
+        change=make.head_to_feet,
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="trunk lies above the lungs",
+    ),
+    Case(
+        name="CT back to front",
+        study="ct",
+        change=make.turned(lambda pixels: pixels[::-1]),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="spine lies at the front",
+    ),
+    Case(
+        name="CT left to right",
+        study="ct",
+        change=make.turned(lambda pixels: pixels[:, ::-1]),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="liver seems to lie on the left",
+    ),
+    Case(
+        name="PET/CT left to right",
+        study="pet",
+        change=make.turned(lambda pixels: pixels[:, ::-1]),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="situs inversus",
+    ),
+)
+
+FLAGGED = (
+    Flagged(
+        name="dose in MBq",
+        study="pet-alone",
+        change=make.drug(RadionuclideTotalDose="280"),
+        words="SUV prerequisites: warn. The injected dose was read as MBq.",
+    ),
+    Flagged(
+        name="planar scan of 0.35 million counts",
+        study="planar",
+        change=make.thinned(0.19),
+        words="below 500,000 the hot spots are unreliable",
+        without="Bone Scan Index",
+    ),
+    Flagged(
+        name="age not stated",
+        study="planar",
+        change=make.set_to(PatientAge=None, PatientBirthDate=None),
+        words="Age of the patient: not evaluable.",
+    ),
+)
+
+Assess = Callable[[Path], tuple[int, Report]]
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Patient:
+    """One simulated patient: planar scan, PET/CT, MR."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if base.name.startswith("popen-") else base) / "anatomy"
+    return simulate_patient(tmp_path_factory.mktemp("patient"), cache=cache)
+
+
+@pytest.fixture(scope="module")
+def assess(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assess]:
+    """`bmnode run` on a folder: its exit code and the report that it wrote. One child serves all folders."""
+    base = tmp_path_factory.mktemp("run")
+    runner = build_runner(Settings(), log_path=base / "child.log", clock=SystemClock())
+
+    def run(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
+        return run_folder(settings, input_dir, out_dir, report, runner=runner)
+
+    def call(folder: Path) -> tuple[int, Report]:
+        out = folder.parent / f"{folder.name}-out"
+        with pytest.raises(SystemExit) as ended:
+            main(["run", str(folder), "--out", str(out)], session=Session(outside=Services(run_folder=run)))
+        return int(ended.value.code or 0), read_report(out / "sr.dcm")
+
+    yield call
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def unbroken(patient: Patient, assess: Assess, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Report]:
+    """The report of a study as it was made, run once; it is assessed."""
+    reports: dict[str, Report] = {}
+
+    def get(study: str) -> Report:
+        if study not in reports:
+            folder = patient.copy(study, tmp_path_factory.mktemp("unbroken") / study, change=make.as_it_is)
+            exit_code, reports[study] = assess(folder)
+            assert (exit_code, reports[study].outcome) == (0, Outcome.ASSESSED)
+        return reports[study]
+
+    return get
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_what_must_not_be_measured_is_refused(
+    patient: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, case: Case
+) -> None:
+    """Exit 10, the reason and its sentence in the SR, no number; the same study unbroken is assessed."""
+    exit_code, report = assess(patient.copy(case.study, tmp_path / "in", change=case.change))
+    assert exit_code == NOT_ASSESSABLE
+    assert (report.outcome, report.reason) == (Outcome.NOT_ASSESSABLE, case.reason)
+    assert case.words in " ".join(report.texts)
+    assert not report.findings
+    assert not report.measurements
+    assert unbroken(case.study).outcome is Outcome.ASSESSED
+
+
+@pytest.mark.parametrize("case", FLAGGED, ids=lambda case: case.name)
+def test_what_is_doubtful_is_said(
+    patient: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, case: Flagged
+) -> None:
+    """The study is assessed, its report says what is doubtful, and that of the unbroken study does not.
+
+    No Bone Scan Index comes with too few counts: it would be in error by more than it measures.
+    """
+    exit_code, report = assess(patient.copy(case.study, tmp_path / "in", change=case.change))
+    assert (exit_code, report.outcome) == (0, Outcome.ASSESSED)
+    assert case.words in " ".join(report.texts)
+    assert case.words not in " ".join(unbroken(case.study).texts)
+    if case.without is not None:
+        assert not [item for item in report.measurements if case.without in item.concept.meaning]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [make.drug(RadionuclideTotalDose="280"), make.as_suv],
+    ids=["dose in MBq", "SUV already applied"],
+)
+def test_uptake_is_scaled_once(
+    patient: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, change: Change
+) -> None:
+    """A dose in MBq and an image that is SUV already give the SUV of the image in Bq/ml, to the stored precision."""
+    _, report = assess(patient.copy("pet-alone", tmp_path / "in", change=change))
+    assert suv_maxima(report) == pytest.approx(suv_maxima(unbroken("pet-alone")), rel=1e-5)
+    assert suv_maxima(report)
+
+
+def suv_maxima(report: Report) -> list[float]:
+    """SUVmax of every finding."""
+    return [
+        item.value
+        for finding in report.findings
+        for item in finding.measurements
+        if (item.concept, item.derivation) == (Concept.SUV_BW, Derivation.MAXIMUM)
+    ]
+
+
+def test_refusal_is_told_on_the_command_line(
+    patient: Patient, assess: Assess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever runs the command reads the reason and the sentence there too."""
+    assess(patient.copy("planar", tmp_path / "in", change=make.set_to(PatientAge="012Y")))
+    assert "not_assessable: paediatric: The patient is under 18 years of age" in capsys.readouterr().out
