@@ -26,6 +26,10 @@ class SeriesRole(StrEnum):
     ADC = "adc"
     T1 = "t1"
     FLUID_SENSITIVE = "fluid_sensitive"
+    DIXON_WATER = "dixon_water"
+    DIXON_FAT = "dixon_fat"
+    IN_PHASE = "in_phase"
+    OPPOSED_PHASE = "opposed_phase"
 
 
 class Reason(StrEnum):

@@ -197,6 +197,15 @@ def _mri(own: Sequence[SeriesHeader], _images: Sequence[SeriesHeader]) -> _Decis
         SeriesRole.DIFFUSION: _uids([series for series in by_b if _has_grid(series)]),
         SeriesRole.T1: _uids(_most_slices([series for series in rest if says.is_t1(series)])),
         SeriesRole.FLUID_SENSITIVE: _uids(_most_slices([series for series in rest if says.is_fluid_sensitive(series)])),
+        **{
+            role: _uids(_most_slices([series for series in rest if says.dixon_role(series) is role]))
+            for role in (
+                SeriesRole.DIXON_WATER,
+                SeriesRole.DIXON_FAT,
+                SeriesRole.IN_PHASE,
+                SeriesRole.OPPOSED_PHASE,
+            )
+        },
     }
     return Classification(branch=Branch.MRI, roles={role: series for role, series in roles.items() if series})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bmnode.domain.study import SeriesHeader
+from bmnode.domain.study import SeriesHeader, SeriesRole
 
 IMAGE_MODALITIES = frozenset({"NM", "CT", "MR", "PT"})
 """What the branches read."""
@@ -52,6 +52,19 @@ _T1 = {"T1", "T1W", "T1_TSE", "T1WI"}
 _T2 = {"T2", "T2W", "STIR", "TIRM", "T2_TSE", "T2WI", "PD", "FLAIR", "T2FS", "TIR"}
 _DIFFUSION = {"DWI", "DIFF", "DIFFUSION", "EP2D", "DWIBS", "REVEAL", "DW", "EPDWI"}
 _ADC = {"ADC", "DADC", "APPARENT", "ADCMAP"}
+_DIXON = {"DIXON", "MDIXON", "IDEAL", "FLEX"}
+_DIXON_TYPES = {
+    SeriesRole.DIXON_WATER: {"WATER", "W"},
+    SeriesRole.DIXON_FAT: {"FAT", "F"},
+    SeriesRole.IN_PHASE: {"IN_PHASE", "INPHASE", "IP"},
+    SeriesRole.OPPOSED_PHASE: {"OPP_PHASE", "OUT_PHASE", "OPPOSED", "OP"},
+}
+_DIXON_WORDS = {
+    SeriesRole.DIXON_WATER: {"WATER", "W"},
+    SeriesRole.DIXON_FAT: {"FAT", "F"},
+    SeriesRole.IN_PHASE: {"IN", "INPHASE", "IP"},
+    SeriesRole.OPPOSED_PHASE: {"OPP", "OPPOSED", "OUT", "OP"},
+}
 _DERIVED_DIFFUSION = {"FA", "EADC", "EXP", "EXPONENTIAL", "TENSOR", "COLFA", "TRACE_MIP"}
 
 
@@ -127,12 +140,32 @@ def is_diffusion(series: SeriesHeader) -> bool:
     return any(value > 0 for value in series.b_values) or "DIFFUSION" in series.image_type or _says(series, _DIFFUSION)
 
 
+def dixon_role(series: SeriesHeader) -> SeriesRole | None:
+    """Which image of a Dixon sequence it is: water, fat, in phase or opposed phase; None for any other series.
+
+    By Image Type (DIXON beside WATER, FAT and so on; Philips writes W, F, IP, OP), else by a description that says
+    Dixon. A description alone that says fat may mean its suppression.
+    """
+    kinds = {word for value in series.image_type[2:] for word in (value, *words(value))}
+    spoken = words(series.protocol_text)
+    by_type = (role for role, names in _DIXON_TYPES.items() if not kinds.isdisjoint(names))
+    by_text = (role for role, names in _DIXON_WORDS.items() if spoken & _DIXON and spoken & names)
+    return next(by_type, None) or next(by_text, None)
+
+
 def is_t1(series: SeriesHeader) -> bool:
-    """T1 weighting by the description, else by TE and TR of a spin echo (TE under 30 ms, TR under 900 ms)."""
+    """T1 weighting by the description, else by TE and TR of a spin echo (TE under 30 ms, TR 200 to 900 ms).
+
+    Of a Dixon sequence only the in-phase image is one, where it says so: water and fat images show one of the two
+    alone, and shorter TR is that of gradient echoes, whose contrast in marrow is another.
+    """
+    role = dixon_role(series)
+    if role is not None and not (role is SeriesRole.IN_PHASE and _says(series, _T1)):
+        return False
     if _says(series, _T1 | _T2):
         return _says(series, _T1) and not _says(series, {"FLAIR"})
     echo, repetition = series.echo_time_ms, series.repetition_time_ms
-    return echo is not None and repetition is not None and 0 < echo < 30 and 0 < repetition < 900
+    return echo is not None and repetition is not None and 0 < echo < 30 and 200 <= repetition < 900
 
 
 def is_fluid_sensitive(series: SeriesHeader) -> bool:

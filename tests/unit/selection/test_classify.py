@@ -265,7 +265,7 @@ def test_thin_soft_axial_ct_goes_first() -> None:
 
 
 def test_mr_series_get_their_roles() -> None:
-    """Diffusion with most b-values first, ADC, T1 and fluid-sensitive series are told apart."""
+    """Diffusion with most b-values first, ADC, T1, fluid-sensitive and Dixon images are told apart."""
     decision = classify(
         study(
             mr("1", b_values=(50.0, 900.0)),
@@ -276,13 +276,22 @@ def test_mr_series_get_their_roles() -> None:
             mr("6", protocol_text="SPINE | LOCALIZER"),
             mr("7", protocol_text="SPINE | DIFF FA", b_values=(900.0,)),
             mr("8", echo_time_ms=12.0, repetition_time_ms=550.0),
+            mr("9", echo_time_ms=2.4, repetition_time_ms=9.0, image_type=("DERIVED", "PRIMARY", "OTHER", "WATER")),
+            mr("10", echo_time_ms=2.4, repetition_time_ms=9.0, protocol_text="SPINE | T1_VIBE_DIXON_F"),
+            mr("11", echo_time_ms=2.4, repetition_time_ms=600.0, image_type=("ORIGINAL", "PRIMARY", "OP", "OP")),
+            mr("12", image_type=("ORIGINAL", "PRIMARY", "IN_PHASE"), protocol_text="T1 TSE DIXON"),
+            mr("13", echo_time_ms=2.4, repetition_time_ms=5.0, protocol_text="VIBE FAT SAT"),
         )
     )
     assert decision.roles == {
         SeriesRole.DIFFUSION: ("2", "1"),
         SeriesRole.ADC: ("3",),
-        SeriesRole.T1: ("4", "8"),
+        SeriesRole.T1: ("12", "4", "8"),
         SeriesRole.FLUID_SENSITIVE: ("5",),
+        SeriesRole.DIXON_WATER: ("9",),
+        SeriesRole.DIXON_FAT: ("10",),
+        SeriesRole.IN_PHASE: ("12",),
+        SeriesRole.OPPOSED_PHASE: ("11",),
     }
 
 

@@ -41,13 +41,16 @@ def test_a_study_takes_its_branch(written: Written, kind: Kind, habit: str) -> N
 
 @pytest.mark.parametrize("habit", ["plain", "ge", "philips", "siemens", "missing_optional", "enhanced"])
 def test_mri_series_get_their_roles(written: Written, habit: str) -> None:
-    """The diffusion series with its three b-values and the ADC map are found, though vendors say it differently."""
+    """Every series is used as what it is, though vendors say it differently; a Dixon image is never taken for T1."""
     made = written(Kind.MRI, habit)
     headers = read_study(small.paths(made)).headers
     roles = classify(headers).roles
     uids = {series.contents[0]: series.series_uid for series in made}
     assert roles[SeriesRole.ADC] == (uids[Content.ADC_UM2_S],)
     assert roles[SeriesRole.DIFFUSION] == (uids[Content.DWI],)
+    assert roles[SeriesRole.T1] == (uids[Content.T1],)
+    assert roles[SeriesRole.DIXON_WATER] == (uids[Content.DIXON_WATER],)
+    assert roles[SeriesRole.DIXON_FAT] == (uids[Content.DIXON_FAT],)
     by_uid = {series.series_uid: series for series in headers.series}
     assert by_uid[uids[Content.DWI]].b_values == (50.0, 400.0, 900.0)
 
