@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from bmnode import __version__
 from bmnode.domain.codes import Code, Concept, Derivation, Finding, Unit
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
@@ -25,7 +28,8 @@ from bmnode.domain.results import (
 )
 from bmnode.domain.study import Branch, Reason
 from operators.graph.contract import NotAssessableError, StudyInput
-from operators.kernels.measurement import Statistics, long_axis_mm, volume_ml
+from operators.kernels import axial_size
+from operators.kernels.measurement import Statistics, long_axis_mm, percentiles, volume_ml
 from operators.readers.volume import ImageVolume
 from pipelines.config import parameters_of
 
@@ -116,6 +120,27 @@ def value_measurements(values: Statistics, *, concept: Code, unit: Code, method:
     return tuple(
         Measurement(concept=concept, value=value, unit=unit, method=method, derivation=derivation)
         for derivation, value in pairs
+    )
+
+
+def axial_measurements(mask: CroppedMask, geometry: VolumeGeometry) -> tuple[Measurement, ...]:
+    """Long and short axis of one lesion in the axial plane."""
+    size = axial_size.axial_size(mask, geometry)
+    return tuple(
+        Measurement(concept=concept, value=value, unit=Unit.MM, method=axial_size.METHOD)
+        for concept, value in ((Concept.AXIAL_LONG, size.long_mm), (Concept.AXIAL_SHORT, size.short_mm))
+    )
+
+
+def spread_measurements(
+    array: npt.NDArray[np.floating], mask: CroppedMask, *, concept: Code, unit: Code, method: str
+) -> tuple[Measurement, ...]:
+    """Median, 10th and 90th percentile of a region: how far its values lie apart."""
+    wanted = ((Derivation.MEDIAN, 50.0), (Derivation.PERCENTILE_10, 10.0), (Derivation.PERCENTILE_90, 90.0))
+    values = percentiles(array, mask, percents=[percent for _, percent in wanted])
+    return tuple(
+        Measurement(concept=concept, value=value, unit=unit, method=method, derivation=derivation)
+        for (derivation, _), value in zip(wanted, values, strict=True)
     )
 
 

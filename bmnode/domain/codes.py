@@ -43,6 +43,7 @@ class Unit:
     GRAM = Code("g", "UCUM", "gram")
     ADC = Code("um2/s", "UCUM", "square micrometer per second")
     BQML = Code("Bq/ml", "UCUM", "Becquerels/milliliter")
+    SCORE = Code("{score}", "UCUM", "score")
     GRAM_PER_BQ = Code("g/Bq", "UCUM", "gram per becquerel")
 
 
@@ -79,6 +80,17 @@ class Concept:
     SCLEROTIC_FRACTION = project_code("SCLEROTIC-FRAC", "Share of lesion above the sclerotic limit")
     LYTIC_LIMIT = project_code("LYTIC-LIMIT", "Attenuation below which bone counts as lytic")
     SCLEROTIC_LIMIT = project_code("SCLEROTIC-LIMIT", "Attenuation above which bone counts as sclerotic")
+    AXIAL_LONG = project_code("AXIAL-LONG", "Long axis in the axial plane")
+    AXIAL_SHORT = project_code("AXIAL-SHORT", "Extent across the long axis in the axial plane")
+    REFERENCE_HU = project_code("REFERENCE-HU", "Attenuation of trabecular bone around the lesion")
+    OPEN_CORTEX = project_code("OPEN-CORTEX", "Share of bone surface beside the lesion without cortex")
+    SINS_LOWEST = project_code("SINS-IMG-LOW", "SINS imaging part, lowest that is possible")
+    SINS_HIGHEST = project_code("SINS-IMG-HIGH", "SINS imaging part, highest that is possible")
+    DIFFUSION_VOLUME = project_code("TDV", "Total diffusion volume")
+    GLOBAL_ADC = project_code("GLOBAL-ADC", "ADC of all lesions together")
+    FAT_FRACTION = project_code("FAT-FRACTION", "Signal fat fraction")
+    OPPOSED_RATIO = project_code("OPPOSED-RATIO", "Signal in opposed phase over signal in phase")
+    HIGH_B_RATIO = project_code("HIGH-B-RATIO", "High b-value signal relative to the evaluated region")
     LESION_TYPE = project_code("LESION-TYPE", "Type of bone lesion")
     UPTAKE_KIND = project_code("UPTAKE-KIND", "Kind of uptake")
     LOCALISATION = project_code("LOCALISATION", "Localisation to bone")
@@ -93,6 +105,8 @@ class Derivation:
     MEDIAN = Code("373099004", "SCT", "Median")
     STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
     TOTAL = Code("255619001", "SCT", "Total")
+    PERCENTILE_10 = project_code("PERCENTILE-10", "10th percentile")
+    PERCENTILE_90 = project_code("PERCENTILE-90", "90th percentile")
     PEAK_IN_ROI = Code("126031", "DCM", "Peak Value Within ROI")
 
 

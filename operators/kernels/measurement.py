@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,14 @@ def statistics(array: npt.NDArray[np.floating], mask: CroppedMask) -> Statistics
         median=float(np.median(values)),
         standard_deviation=float(values.std()),
     )
+
+
+def percentiles(array: npt.NDArray[np.floating], mask: CroppedMask, *, percents: Sequence[float]) -> tuple[float, ...]:
+    """Of the array's values inside the mask, linear between ranks. Raises ValueError on an empty mask."""
+    values = array[mask.box][mask.values].astype(np.float64)
+    if values.size == 0:
+        raise ValueError("an empty region has no percentiles")
+    return tuple(float(value) for value in np.percentile(values, list(percents)))
 
 
 def volume_ml(mask: CroppedMask, geometry: VolumeGeometry) -> float:

@@ -3,63 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from bmnode.domain.codes import Concept, Localisation, Unit
+from bmnode.domain.codes import Concept, Unit
 from bmnode.domain.geometry import CroppedMask
-from bmnode.domain.results import Evaluation, Measurement, QualityCheck, ResultSet, Verdict
+from bmnode.domain.results import Measurement, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
-from operators.kernels import bone, ct_candidates, lesion_type
-from operators.kernels.bone import BoneProfile, WorkingBone, segment_bone
+from operators.kernels import bone, cortex, ct_candidates, lesion_type
+from operators.kernels.bone import WorkingBone, segment_bone
 from operators.kernels.components import united
-from operators.kernels.ct_candidates import CandidateLimits, find_candidates
-from operators.kernels.lesion_type import BoneReference, TypeLimits, type_of
+from operators.kernels.ct_candidates import find_candidates
 from operators.kernels.measurement import statistics
+from operators.kernels.stability import place
+from operators.kernels.stability.place import spine_place
 from operators.readers.frames import read_header
 from operators.readers.volume import ImageVolume, read_volume
-from pipelines.config import load_profile
+from pipelines.ct.lesions import HU_METHOD, FoundLesion, describe_lesion, stability_sentences
+from pipelines.ct.profile import profile
 from pipelines.orientation import orientation_check, refuse_contradiction
 from pipelines.volumetric import (
     MORPHOLOGY,
     NEIGHBORHOOD,
     NOT_A_DIAGNOSIS,
     SITES_NOT_NAMED,
-    LesionReport,
     VolumetricReport,
     algorithm,
     burden_measurements,
     first_readable,
     result_of,
-    size_measurements,
+    spread_measurements,
     value_measurements,
 )
-
-HU_METHOD = "CT_HU_V1"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QualityLimits:
-    """Limits of the input checks."""
-
-    minimum_bone_ml: float
-    thickest_slice_mm: float
-    comparable_kvp: float
-    metal_warning_ml: float
-    contrast_warning_ml: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CtProfile:
-    """The branch's `pipeline.toml`."""
-
-    skeleton: BoneProfile
-    candidates: CandidateLimits
-    typing: TypeLimits
-    quality: QualityLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -84,16 +60,10 @@ class Segmented:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Detected:
-    """The candidates on the series' grid, largest first, each with its reference."""
+    """The candidates on the series' grid, largest first."""
 
     segmented: Segmented
-    lesions: tuple[tuple[CroppedMask, BoneReference], ...]
-
-
-@cache
-def profile() -> CtProfile:
-    """The thresholds in force. Raises ConfigError where `pipeline.toml` is wrong."""
-    return load_profile(CtProfile, Path(__file__).with_name("pipeline.toml"))
+    lesions: tuple[FoundLesion, ...]
 
 
 def prepare(study: StudyInput) -> Prepared:
@@ -133,9 +103,15 @@ def detect_lesions(segmented: Segmented) -> Detected:
     work = segmented.work
     lesions = []
     for candidate in find_candidates(work, limits=profile().candidates, types=profile().typing):
-        on_grid = work.to_grid(candidate.mask.to_array())
-        lesions.append((CroppedMask.from_array(on_grid), candidate.reference))
-    lesions.sort(key=lambda item: (-item[0].voxel_count, item[0].origin))
+        blocks = candidate.mask.to_array()
+        lesions.append(
+            FoundLesion(
+                mask=CroppedMask.from_array(work.to_grid(blocks)),
+                reference=candidate.reference,
+                posterolateral=spine_place(blocks, work.canal, spacing_mm=work.spacing_mm, limits=profile().spine),
+            )
+        )
+    lesions.sort(key=lambda item: (-item.mask.voxel_count, item.mask.origin))
     return Detected(segmented=segmented, lesions=tuple(lesions))
 
 
@@ -143,7 +119,7 @@ def quantify(detected: Detected) -> ResultSet:
     """HU, type and size of every candidate, and the study's totals."""
     segmented = detected.segmented
     prepared, volume = segmented.prepared, segmented.prepared.volume
-    masks = tuple(mask for mask, _ in detected.lesions)
+    masks = tuple(lesion.mask for lesion in detected.lesions)
     evaluated = united((segmented.bone, *masks), shape=volume.geometry.shape)
     bone_mask = CroppedMask.from_array(evaluated)
     report = VolumetricReport(
@@ -153,18 +129,25 @@ def quantify(detected: Detected) -> ResultSet:
         input_series_uids=(prepared.series_uid,),
         volume=volume,
         bone=bone_mask,
-        lesions=tuple(_lesion(volume, mask, reference) for mask, reference in detected.lesions),
-        measurements=burden_measurements(masks, bone=bone_mask, geometry=volume.geometry),
+        lesions=tuple(describe_lesion(lesion, volume=volume, bone=evaluated) for lesion in detected.lesions),
+        measurements=(
+            *burden_measurements(masks, bone=bone_mask, geometry=volume.geometry),
+            *_bone_attenuation(volume, bone_mask),
+        ),
         quality=_quality(segmented),
         algorithms=(
             algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton),
             algorithm(ct_candidates.METHOD, family=NEIGHBORHOOD, profile=profile().candidates),
             algorithm(lesion_type.METHOD, family=NEIGHBORHOOD, profile=profile().typing),
+            algorithm(cortex.METHOD, family=MORPHOLOGY, profile=profile().cortex),
+            algorithm(place.METHOD, family=NEIGHBORHOOD, profile=profile().spine),
         ),
-        limitations=LIMITATIONS,
+        limitations=(*LIMITATIONS, *stability_sentences(detected.lesions)),
     )
     return result_of(report)
 
+
+__all__ = ["BRANCH", "detect_lesions", "prepare", "profile", "quantify", "segment_skeleton"]
 
 LIMITATIONS = (
     NOT_A_DIAGNOSIS,
@@ -173,35 +156,17 @@ LIMITATIONS = (
     "Lytic lesions that break through the cortex, lesions in thin bones, and sclerosis in the joints and posterior "
     "elements around the spinal canal are not searched for.",
     "Bone beside metal and beside dense contrast medium is not searched.",
+    "Candidates are drawn in bone alone: a soft-tissue component outside bone, and with it measurability by RECIST "
+    "1.1, was not evaluated.",
 )
 
 
-def _lesion(volume: ImageVolume, mask: CroppedMask, reference: BoneReference) -> LesionReport:
-    values = volume.array[mask.box][mask.values]
-    limits = profile().typing
-    typed = type_of(values, reference=reference, limits=limits)
-    typing = tuple(
-        Measurement(concept=concept, value=value, unit=unit, method=lesion_type.METHOD)
-        for concept, value, unit in (
-            (Concept.LYTIC_LIMIT, lesion_type.lytic_limit(reference, limits), Unit.HU),
-            (Concept.SCLEROTIC_LIMIT, lesion_type.sclerotic_limit(reference, limits), Unit.HU),
-            (Concept.LYTIC_FRACTION, 100.0 * typed.lytic_share, Unit.PERCENT),
-            (Concept.SCLEROTIC_FRACTION, 100.0 * typed.sclerotic_share, Unit.PERCENT),
-        )
-    )
-    return LesionReport(
-        mask=mask,
-        measurements=(
-            *size_measurements(mask, volume.geometry),
-            *value_measurements(
-                statistics(volume.array, mask), concept=Concept.ATTENUATION, unit=Unit.HU, method=HU_METHOD
-            ),
-            *typing,
-        ),
-        evaluations=(
-            Evaluation(concept=Concept.LESION_TYPE, value=typed.type),
-            Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),
-        ),
+def _bone_attenuation(volume: ImageVolume, bone_mask: CroppedMask) -> tuple[Measurement, ...]:
+    """HU of all evaluated bone, the candidates included."""
+    values = statistics(volume.array, bone_mask)
+    return (
+        *value_measurements(values, concept=Concept.ATTENUATION, unit=Unit.HU, method=HU_METHOD),
+        *spread_measurements(volume.array, bone_mask, concept=Concept.ATTENUATION, unit=Unit.HU, method=HU_METHOD),
     )
 
 

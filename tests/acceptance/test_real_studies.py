@@ -103,7 +103,7 @@ def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -
         assert finding.segment is not None
         assert finding.measurements
         for item in finding.measurements:
-            expected = expected_of_finding(item, regions[finding.segment.segment_number], finding)
+            expected = expected_of_finding(item, regions[finding.segment.segment_number], finding, bone=bone)
             assert item.value == pytest.approx(expected, rel=TOLERANCE), (finding.tracking_id, item)
     assert report.measurements
     assert (suv_factor is not None) == any(item.concept == Concept.SUV_FACTOR for item in report.measurements)

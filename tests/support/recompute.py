@@ -14,10 +14,11 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmread
+from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from bmnode.domain.codes import Code, Concept, Derivation, Finding
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, LesionType
 from bmnode.domain.results import Measurement
 from bmnode.results.reading import Report, ReportedFinding
 
@@ -36,6 +37,13 @@ class Volume:
     values: FloatArray
     steps: FloatArray
     """3 by 3: the way from a voxel to its neighbour, one column an axis of the array."""
+    origin: FloatArray
+    """Place of the first voxel."""
+
+    def at(self, places: FloatArray) -> FloatArray:
+        """Values at places (n, 3) in LPS, linear between voxels."""
+        index = np.linalg.solve(self.steps, (places - self.origin).T)
+        return np.asarray(ndimage.map_coordinates(self.values, index, order=1), dtype=np.float64)
 
     @property
     def voxel_ml(self) -> float:
@@ -49,6 +57,11 @@ class Region:
 
     volume: Volume
     mask: BoolArray
+
+    @property
+    def places(self) -> FloatArray:
+        """Centres of its voxels (n, 3) in LPS."""
+        return np.asarray(self.volume.origin + np.argwhere(self.mask) @ self.volume.steps.T)
 
     @property
     def inside(self) -> FloatArray:
@@ -70,6 +83,39 @@ class Region:
         except QhullError:
             points = points[:: max(1, len(points) // 2000)] if len(points) > 2000 else points
         return float(pdist(points).max())
+
+    def axial_axes_mm(self) -> tuple[float, float]:
+        """Longest distance between two voxel centres of one axial slice, and the extent across it there."""
+        steps = self.volume.steps
+        axis = int(np.argmax(np.abs(steps[2]) / np.linalg.norm(steps, axis=0)))
+        best = (0.0, 0.0)
+        for index in range(self.mask.shape[axis]):
+            places = np.argwhere(np.take(self.mask, index, axis=axis)) @ np.delete(steps, axis, axis=1).T
+            if len(places) < 2:
+                continue
+            gaps = places[:, None] - places[None]
+            lengths = np.linalg.norm(gaps, axis=-1)
+            for first, second in np.argwhere(lengths >= lengths.max() * (1 - 1e-9)):
+                along = gaps[first, second] / lengths[first, second]
+                rest = places - np.outer(places @ along, along)  # what of each place lies across
+                across = rest @ np.linalg.svd(rest - rest.mean(axis=0), full_matrices=False)[2][0]
+                best = max(best, (float(lengths.max()), float(np.ptp(across))))
+        return best
+
+    def open_cortex(self, bone: Region) -> float:
+        """The share of the bone's surface within 4 mm of the region that has nothing of 150 HU within 3 mm, by
+        distance maps of 20 mm around the region."""
+        spacing = np.linalg.norm(self.volume.steps, axis=0)
+        found = np.argwhere(self.mask)
+        reach = np.ceil(20.0 / spacing).astype(int)
+        near = tuple(map(slice, np.maximum(found.min(axis=0) - reach, 0), found.max(axis=0) + reach + 1))
+        mask, inside, values = bone.mask[near], self.mask[near], self.volume.values[near]
+        padded = np.pad(mask, 1, mode="edge")
+        neighbours = [np.roll(padded, shift, axis=axis) for axis in range(3) for shift in (-1, 1)]
+        surface = mask & ~np.logical_and.reduce(neighbours)[1:-1, 1:-1, 1:-1]
+        beside = surface & (ndimage.distance_transform_edt(~inside, sampling=spacing) <= 4.0 + 1e-9)
+        far = ndimage.distance_transform_edt(values < 150.0, sampling=spacing) > 3.0 + 1e-9
+        return float(far[beside].mean())
 
     def peaks(self) -> FloatArray:
         """For every voxel of the region the mean of the 1 ml sphere around it."""
@@ -94,10 +140,15 @@ class Region:
         return float(self.peaks()[inside == inside.max()].max())
 
 
+Others = Mapping[Code, Callable[[Region], float]]
+"""Witnesses by concept, for what is measured on other series than the segmented one."""
+
 OF_A_REGION: Mapping[tuple[Code, Code | None], Callable[[Region], float]] = {
     (Concept.VOLUME, None): lambda region: region.volume_ml,
     (Concept.METABOLIC_VOLUME, None): lambda region: region.volume_ml,
     (Concept.LONG_AXIS, None): lambda region: region.long_axis_mm(),
+    (Concept.AXIAL_LONG, None): lambda region: region.axial_axes_mm()[0],
+    (Concept.AXIAL_SHORT, None): lambda region: region.axial_axes_mm()[1],
     (Concept.TOTAL_LESION_GLYCOLYSIS, None): lambda region: float(region.inside.mean()) * region.volume_ml,
 }
 OF_VALUES: Mapping[Code, Callable[[FloatArray], float]] = {
@@ -106,12 +157,23 @@ OF_VALUES: Mapping[Code, Callable[[FloatArray], float]] = {
     Derivation.MINIMUM: lambda values: float(values.min()),
     Derivation.MEDIAN: lambda values: float(np.median(values)),
     Derivation.STANDARD_DEVIATION: lambda values: float(values.std()),
+    Derivation.PERCENTILE_10: lambda values: float(np.quantile(values, 0.1)),
+    Derivation.PERCENTILE_90: lambda values: float(np.quantile(values, 0.9)),
 }
-TYPE_LIMITS: Mapping[Code, Callable[[float], float]] = {
-    Concept.LYTIC_LIMIT: lambda limit: min(limit, 100.0),
-    Concept.SCLEROTIC_LIMIT: lambda limit: max(limit, 300.0),
+TYPE_LIMITS: Mapping[Code, Callable[[float, float], float]] = {
+    Concept.LYTIC_LIMIT: lambda mean, sd: min(mean - 2.0 * sd, 100.0),
+    Concept.SCLEROTIC_LIMIT: lambda mean, sd: max(mean + 2.0 * sd, 300.0),
 }
-"""What of the limits can be told without the reference region: soft tissue at most, 300 HU at least."""
+"""The limits from the reference's mean and SD: soft tissue at most, 300 HU at least."""
+SINS_TYPE_POINTS: Mapping[Code, tuple[int, int]] = {
+    LesionType.LYTIC: (2, 2),
+    LesionType.MIXED: (1, 1),
+    LesionType.SCLEROTIC: (0, 0),
+    LesionType.INDETERMINATE: (0, 2),
+}
+"""Fisher 2010, lowest and highest points of the lesion's type."""
+SINS_UNKNOWN = 3 + 4 + 3 + 3
+"""All points of location, alignment, vertebral body and posterolateral involvement, which are not known."""
 TYPE_SHARES: Mapping[Code, tuple[Code, Callable[[FloatArray, float], BoolArray]]] = {
     Concept.LYTIC_FRACTION: (Concept.LYTIC_LIMIT, np.less),
     Concept.SCLEROTIC_FRACTION: (Concept.SCLEROTIC_LIMIT, np.greater),
@@ -139,6 +201,7 @@ def load_volume(files: Sequence[Path], *, scale: Scale) -> Volume:
         uids=tuple(str(image.SOPInstanceUID) for image in images),
         values=np.stack([value * scale(image) for value, image in zip(values, images, strict=True)]),
         steps=steps,
+        origin=first,
     )
 
 
@@ -154,25 +217,61 @@ def load_regions(segmentation: Path, volume: Volume) -> dict[int, Region]:
     }
 
 
-def expected_of_finding(item: Measurement, region: Region, finding: ReportedFinding) -> float:
+def expected_of_finding(
+    item: Measurement,
+    region: Region,
+    finding: ReportedFinding,
+    *,
+    bone: Region | None = None,
+    others: Others | None = None,
+) -> float:
     """What a measurement of a finding must be. Raises KeyError for one that has no witness here.
 
-    The limits of a lesion's type are inputs: the report states them, and the shares follow.
+    `others` are witnesses for what was measured on other series than the segmented one.
     """
-    if item.concept in TYPE_LIMITS:
-        return TYPE_LIMITS[item.concept](item.value)
-    if item.concept in TYPE_SHARES:
-        limit_of, beyond = TYPE_SHARES[item.concept]
-        (limit,) = (other.value for other in finding.measurements if other.concept == limit_of)
-        return 100.0 * float(beyond(region.inside, limit).mean())
-    found = OF_A_REGION.get((item.concept, item.derivation))
+    found = OF_A_REGION.get((item.concept, item.derivation)) or (others or {}).get(item.concept)
     if found is not None:
         return found(region)
+    if item.concept == Concept.OPEN_CORTEX and bone is not None:
+        return 100.0 * region.open_cortex(bone)
     if item.concept in VALUE_CONCEPTS and item.derivation == Derivation.PEAK_IN_ROI:
         return region.peak_local() if "LOCAL" in item.method else float(region.peaks().max())
     if item.concept in VALUE_CONCEPTS and item.derivation is not None:
         return OF_VALUES[item.derivation](region.inside)
+    return _expected_of_type(item, region, finding)
+
+
+def _expected_of_type(item: Measurement, region: Region, finding: ReportedFinding) -> float:
+    """Of a lesion's type and what follows from it. The reference is an input: the report states it, and limits and
+    shares follow. It must be trabecular bone."""
+    if item.concept == Concept.REFERENCE_HU:
+        lowest, highest = (-50.0, 350.0) if item.derivation == Derivation.MEAN else (0.0, 250.0)
+        return float(np.clip(item.value, lowest, highest))
+    if item.concept in TYPE_LIMITS:
+        mean = _stated(finding, Concept.REFERENCE_HU, Derivation.MEAN)
+        sd = _stated(finding, Concept.REFERENCE_HU, Derivation.STANDARD_DEVIATION)
+        return TYPE_LIMITS[item.concept](mean, sd)
+    if item.concept in TYPE_SHARES:
+        limit_of, beyond = TYPE_SHARES[item.concept]
+        return 100.0 * float(beyond(region.inside, _stated(finding, limit_of, None)).mean())
+    if item.concept in {Concept.SINS_LOWEST, Concept.SINS_HIGHEST}:
+        return _expected_sins(item, finding)
     raise KeyError(f"{item.concept.meaning} ({item.method}) has no witness")
+
+
+def _stated(finding: ReportedFinding, concept: Code, derivation: Code | None) -> float:
+    wanted = (concept, derivation)
+    (value,) = (item.value for item in finding.measurements if (item.concept, item.derivation) == wanted)
+    return value
+
+
+def _expected_sins(item: Measurement, finding: ReportedFinding) -> float:
+    """The highest follows from the type; the lowest also from what lies beside the canal, 0, 1 or 3 points."""
+    (kind,) = (answer.value for answer in finding.evaluations if answer.concept == Concept.LESION_TYPE)
+    low, high = SINS_TYPE_POINTS[kind]
+    if item.concept == Concept.SINS_HIGHEST:
+        return float(high + SINS_UNKNOWN)
+    return min((float(low + points) for points in (0, 1, 3)), key=lambda points: abs(points - item.value))
 
 
 def expected_of_study(
@@ -182,8 +281,10 @@ def expected_of_study(
     bone: Region | None,
     *,
     suv_factor: float | None = None,
+    others: Others | None = None,
 ) -> float:
-    """What a measurement of the study must be; `suv_factor` is the SUVbw of 1 Bq/ml by the caller's own reckoning.
+    """What a measurement of the study must be; `suv_factor` is the SUVbw of 1 Bq/ml by the caller's own reckoning,
+    `others` are witnesses for what was measured on other series than the segmented one.
 
     Raises KeyError for a measurement that has no witness here.
     """
@@ -192,16 +293,27 @@ def expected_of_study(
     plain = {Concept.LESION_COUNT: float(len(report.findings)), Concept.SUV_FACTOR: suv_factor}
     if (known := plain.get(item.concept)) is not None:
         return known
-    if item.derivation == Derivation.TOTAL and item.concept in {Concept.VOLUME, Concept.METABOLIC_VOLUME}:
+    summed = {Concept.VOLUME, Concept.METABOLIC_VOLUME} if item.derivation == Derivation.TOTAL else set()
+    if item.concept in summed | {Concept.DIFFUSION_VOLUME}:
         return total_ml
     if item.concept == Concept.TOTAL_LESION_GLYCOLYSIS:
         return sum(float(region.inside.mean()) * region.volume_ml for region in lesions)
-    if bone is not None and item.concept == Concept.BONE_EVALUATED:
+    if item.concept == Concept.GLOBAL_ADC and item.derivation is not None:
+        return OF_VALUES[item.derivation](np.concatenate([region.inside for region in lesions]))
+    if bone is None:
+        raise KeyError(f"{item.concept.meaning} ({item.method}) has no witness")
+    return _expected_of_bone(item, bone, total_ml=total_ml, others=others or {})
+
+
+def _expected_of_bone(item: Measurement, bone: Region, *, total_ml: float, others: Others) -> float:
+    if item.concept == Concept.BONE_EVALUATED:
         return bone.volume_ml
-    if bone is not None and item.concept == Concept.LESION_FRACTION:
+    if item.concept == Concept.LESION_FRACTION:
         return 100.0 * total_ml / bone.volume_ml
-    if bone is not None and item.concept in VALUE_CONCEPTS and item.derivation is not None:
+    if item.concept in VALUE_CONCEPTS and item.derivation is not None:
         return OF_VALUES[item.derivation](bone.inside)
+    if item.concept in others:
+        return others[item.concept](bone)
     raise KeyError(f"{item.concept.meaning} ({item.method}) has no witness")
 
 

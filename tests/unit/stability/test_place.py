@@ -1,0 +1,68 @@
+"""Where a lesion lies beside the canal, and the interval of SINS that follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bmnode.domain.codes import Code, LesionType
+from bmnode.domain.geometry import BoolArray
+from operators.kernels.stability.place import PlaceLimits, spine_place
+from operators.kernels.stability.sins import Level, Posterolateral
+from pipelines.ct.lesions import sins_interval
+
+LIMITS = PlaceLimits(beside_mm=40.0, ahead_mm=45.0, behind_mm=60.0, posterior_ml=0.2)
+SPACING_MM = (2.0, 2.0, 2.0)
+SHAPE = (20, 100, 100)
+
+
+def box(*sides: tuple[int, int]) -> BoolArray:
+    """A box of voxels."""
+    mask = np.zeros(SHAPE, dtype=np.bool_)
+    mask[tuple(slice(*side) for side in sides)] = True
+    return mask
+
+
+CANAL = box((0, 20), (50, 58), (46, 54))
+
+
+@pytest.mark.parametrize(
+    ("lesion", "expected"),
+    [
+        (box((5, 10), (35, 45), (45, 55)), Posterolateral.NONE),
+        (box((5, 10), (40, 60), (58, 64)), Posterolateral.UNILATERAL),
+        (box((5, 10), (54, 70), (40, 60)), Posterolateral.BILATERAL),
+        (box((5, 10), (35, 45), (85, 95)), None),
+        (box((5, 10), (5, 15), (45, 55)), None),
+    ],
+    ids=["body", "left pedicle", "arch", "rib", "sternum"],
+)
+def test_place_beside_the_canal(lesion: BoolArray, expected: Posterolateral | None) -> None:
+    """Before the canal, beside it, on both sides; too far away it is not known to be in the spine."""
+    assert spine_place(lesion, CANAL, spacing_mm=SPACING_MM, limits=LIMITS) is expected
+    mirrored = spine_place(lesion[:, :, ::-1], CANAL[:, :, ::-1], spacing_mm=SPACING_MM, limits=LIMITS)
+    assert mirrored is expected
+
+
+def test_without_canal_nothing_is_known_of_the_place() -> None:
+    """A field of view without canal shows no spine to this rule."""
+    lesion = box((5, 10), (35, 45), (45, 55))
+    assert spine_place(lesion, np.zeros_like(CANAL), spacing_mm=SPACING_MM, limits=LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "level", "low", "high"),
+    [
+        (LesionType.SCLEROTIC, Posterolateral.NONE, None, 0, 13),
+        (LesionType.LYTIC, Posterolateral.UNILATERAL, None, 3, 15),
+        (LesionType.INDETERMINATE, Posterolateral.NONE, None, 0, 15),
+        (LesionType.LYTIC, Posterolateral.NONE, Level.L1, 5, 15),
+        (LesionType.SCLEROTIC, Posterolateral.NONE, Level.T5, 1, 11),
+    ],
+)
+def test_a_known_level_narrows_the_interval(
+    kind: Code, found: Posterolateral, level: Level | None, low: int, high: int
+) -> None:
+    """Type and place are known, alignment and the body's height are not; a level takes its own points alone."""
+    points = sins_interval(kind, posterolateral=found, level=level)
+    assert (points.low, points.high) == (low, high)
