@@ -1,4 +1,4 @@
-"""Masks from one grid to another in the same frame of reference."""
+"""Masks and values from one grid to another in the same frame of reference."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ def bone_on_grid(work: WorkingBone, *, source: VolumeGeometry, target: VolumeGeo
     )
     result: BoolArray = interpolated >= 0.5
     return result
+
+
+def values_on_grid(
+    array: npt.NDArray[np.floating], *, source: VolumeGeometry, target: VolumeGeometry
+) -> npt.NDArray[np.float32]:
+    """An image (slice, row, column) on another grid, linear between voxels; NaN where it does not reach."""
+    to_source = np.linalg.inv(source.matrix) @ target.matrix
+    values: npt.NDArray[np.float32] = ndimage.affine_transform(
+        array.astype(np.float32, copy=False),
+        to_source[:3, :3],
+        offset=to_source[:3, 3],
+        output_shape=target.shape,
+        output=np.float32,
+        order=1,
+        mode="constant",
+        cval=np.nan,
+    )
+    return values
 
 
 def covered(*, source: VolumeGeometry, target: VolumeGeometry) -> BoolArray:

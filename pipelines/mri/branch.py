@@ -17,12 +17,14 @@ from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
 from operators.kernels import marrow, vertebral_region
 from operators.kernels.adc import FIT_METHOD, FitLimits
+from operators.kernels.components import united
 from operators.kernels.marrow import MarrowLimits, find_marrow_candidates
-from operators.kernels.measurement import statistics
+from operators.kernels.measurement import statistics, volume_ml
 from operators.kernels.vertebral_region import RegionLimits, VertebralRegion, find_region
 from operators.readers.mr_diffusion import AdcVolume, MapLimits, fit_adc_map, read_adc_map, read_b_values
 from operators.readers.volume import ImageVolume
 from pipelines.config import load_profile
+from pipelines.mri.marrow_signal import SignalPair, high_b_measurement, read_pairs, signal_measurements
 from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
@@ -35,10 +37,12 @@ from pipelines.volumetric import (
     largest_first,
     result_of,
     size_measurements,
+    spread_measurements,
     value_measurements,
 )
 
 MAP_METHOD = "ADC_MAP_V1"
+TDV_METHOD = "TDV_MARROW_CANDIDATES_V1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,35 +179,21 @@ def quantify(detected: Detected) -> ResultSet:
     segmented, prepared = detected.segmented, detected.segmented.prepared
     volume = prepared.adc.volume
     method = FIT_METHOD if prepared.adc.fitted else MAP_METHOD
-    whole = statistics(volume.array, segmented.bone)
-    region_adc = tuple(
-        Measurement(concept=Concept.ADC, value=value, unit=Unit.ADC, method=method, derivation=derivation)
-        for derivation, value in ((Derivation.MEAN, whole.mean), (Derivation.MEDIAN, whole.median))
-    )
+    pairs, missing = read_pairs(prepared.study, volume.geometry)
+    used = [uid for pair in pairs for uid in pair.series_uids]
     report = VolumetricReport(
         study=prepared.study,
         branch=Branch.MRI,
         series_uid=prepared.series_uid,
-        input_series_uids=prepared.input_series_uids,
+        input_series_uids=tuple(dict.fromkeys((*prepared.input_series_uids, *used))),
         volume=volume,
         bone=segmented.bone,
         bone_label="Evaluated vertebral region",
-        lesions=tuple(
-            LesionReport(
-                mask=mask,
-                measurements=(
-                    *size_measurements(mask, volume.geometry),
-                    *value_measurements(
-                        statistics(volume.array, mask), concept=Concept.ADC, unit=Unit.ADC, method=method
-                    ),
-                ),
-                evaluations=(Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),),
-            )
-            for mask in detected.lesions
-        ),
+        lesions=tuple(_lesion(segmented, mask, method=method, pairs=pairs) for mask in detected.lesions),
         measurements=(
             *burden_measurements(detected.lesions, bone=segmented.bone, geometry=volume.geometry),
-            *region_adc,
+            *_region(segmented, method=method, pairs=pairs),
+            *_global_diffusion(detected, method=method),
         ),
         quality=_quality(segmented),
         algorithms=(
@@ -211,9 +201,57 @@ def quantify(detected: Detected) -> ResultSet:
             algorithm(vertebral_region.METHOD, family=MORPHOLOGY, profile=profile().region),
             algorithm(marrow.METHOD, family=HISTOGRAM, profile=profile().marrow),
         ),
-        limitations=_limitations(segmented),
+        limitations=(*_limitations(detected), *missing),
     )
     return result_of(report)
+
+
+def _lesion(segmented: Segmented, mask: CroppedMask, *, method: str, pairs: tuple[SignalPair, ...]) -> LesionReport:
+    volume = segmented.prepared.adc.volume
+    values = statistics(volume.array, mask)
+    return LesionReport(
+        mask=mask,
+        measurements=(
+            *size_measurements(mask, volume.geometry),
+            *value_measurements(values, concept=Concept.ADC, unit=Unit.ADC, method=method),
+            *spread_measurements(volume.array, mask, concept=Concept.ADC, unit=Unit.ADC, method=method),
+            *signal_measurements(mask, pairs),
+            *high_b_measurement(mask, segmented.bone, segmented.prepared.high_b),
+        ),
+        evaluations=(Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),),
+    )
+
+
+def _region(segmented: Segmented, *, method: str, pairs: tuple[SignalPair, ...]) -> tuple[Measurement, ...]:
+    """ADC and fat of the whole evaluated region, discs included."""
+    volume = segmented.prepared.adc.volume
+    return (
+        Measurement(
+            concept=Concept.ADC,
+            value=statistics(volume.array, segmented.bone).mean,
+            unit=Unit.ADC,
+            method=method,
+            derivation=Derivation.MEAN,
+        ),
+        *spread_measurements(volume.array, segmented.bone, concept=Concept.ADC, unit=Unit.ADC, method=method),
+        *signal_measurements(segmented.bone, pairs),
+    )
+
+
+def _global_diffusion(detected: Detected, *, method: str) -> tuple[Measurement, ...]:
+    """Total diffusion volume, and the ADC of all candidates together (Blackledge 2014); no ADC where there is none."""
+    volume = detected.segmented.prepared.adc.volume
+    total_ml = float(sum(volume_ml(mask, volume.geometry) for mask in detected.lesions))
+    burden = Measurement(concept=Concept.DIFFUSION_VOLUME, value=total_ml, unit=Unit.ML, method=TDV_METHOD)
+    if not detected.lesions:
+        return (burden,)
+    pooled = CroppedMask.from_array(united(detected.lesions, shape=volume.geometry.shape))
+    mean = statistics(volume.array, pooled).mean
+    return (
+        burden,
+        Measurement(concept=Concept.GLOBAL_ADC, value=mean, unit=Unit.ADC, method=method, derivation=Derivation.MEAN),
+        *spread_measurements(volume.array, pooled, concept=Concept.GLOBAL_ADC, unit=Unit.ADC, method=method),
+    )
 
 
 def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
@@ -257,7 +295,8 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
     )
 
 
-def _limitations(segmented: Segmented) -> tuple[str, ...]:
+def _limitations(detected: Detected) -> tuple[str, ...]:
+    segmented = detected.segmented
     sentences = [
         NOT_A_DIAGNOSIS,
         "The evaluated region is an ellipse in front of the spinal canal, narrower than lumbar and lower thoracic "
@@ -275,6 +314,14 @@ def _limitations(segmented: Segmented) -> tuple[str, ...]:
             "Candidates must be brighter on the high b-value image than the region's median; disease that fills most "
             "of the region raises the median and hides itself."
         )
+    if not detected.lesions:
+        sentences.append(
+            "Without a candidate there is no global ADC; the total diffusion volume is 0 of what was searched."
+        )
+    sentences.append(
+        "Signal ratios to muscle, epidural compression (Bilsky) and MET-RADS categories were not evaluable: muscle, "
+        "canal and cord are not segmented, and a category needs a prior study."
+    )
     return tuple(sentences)
 
 

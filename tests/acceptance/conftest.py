@@ -1,20 +1,28 @@
-"""A node and a real Orthanc beside it, as at a site."""
+"""A node and a real Orthanc beside it, as at a site; and `bmnode run` on the studies of a simulated patient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bmnode.app import build_runner, run_folder
+from bmnode.cli.entry import main
+from bmnode.cli.session import Session
+from bmnode.cli.wiring import FolderReport, Services
 from bmnode.clock import SystemClock
+from bmnode.config import Settings
 from bmnode.domain.peers import Peer
+from bmnode.domain.pipelines import ReportProgress
+from bmnode.results.reading import Report, read_report
 from bmnode.storage import Database
 from bmnode.testing.node import AE_TITLE, NodePlan, NodeProcess, is_delivered
 from bmnode.testing.orthanc import OrthancPeer
 from bmnode.testing.ports import LOOPBACK, free_ports
 from tests.support.polling import eventually
+from tests.support.simulated import Patient, simulate_patient
 
 RESULTS_ARRIVE_S = 180.0
 _RESULT_MODALITIES = frozenset({"SR", "SEG"})
@@ -72,3 +80,33 @@ def site(tmp_path_factory: pytest.TempPathFactory, orthanc_configuration: Path) 
         plan = NodePlan(folder=folder / "node", port=port, peers=(orthanc.as_peer(),), label_in="orthanc")
         with NodeProcess(plan, clock=SystemClock()) as node:
             yield Site(orthanc=orthanc, node=node)
+
+
+Assess = Callable[[Path], tuple[int, Report]]
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Patient:
+    """One simulated patient: planar scan, PET/CT, MR; made once, since it takes most of the time."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if base.name.startswith("popen-") else base) / "anatomy"
+    return simulate_patient(tmp_path_factory.mktemp("patient"), cache=cache)
+
+
+@pytest.fixture(scope="session")
+def assess(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assess]:
+    """`bmnode run` on a folder: its exit code and the report that it wrote. One child serves all folders."""
+    base = tmp_path_factory.mktemp("run")
+    runner = build_runner(Settings(), log_path=base / "child.log", clock=SystemClock())
+
+    def run(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
+        return run_folder(settings, input_dir, out_dir, report, runner=runner)
+
+    def call(folder: Path) -> tuple[int, Report]:
+        out = folder.parent / f"{folder.name}-out"
+        with pytest.raises(SystemExit) as ended:
+            main(["run", str(folder), "--out", str(out)], session=Session(outside=Services(run_folder=run)))
+        return int(ended.value.code or 0), read_report(out / "sr.dcm")
+
+    yield call
+    runner.close()

@@ -5,27 +5,21 @@ Each row breaks a study of one simulated patient in one way; `bmnode run` takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bmnode.app import build_runner, run_folder
-from bmnode.cli.entry import main
 from bmnode.cli.exit_codes import NOT_ASSESSABLE
-from bmnode.cli.session import Session
-from bmnode.cli.wiring import FolderReport, Services
-from bmnode.clock import SystemClock
-from bmnode.config import Settings
 from bmnode.domain.codes import Concept, Derivation
-from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Reason
-from bmnode.results.reading import Report, read_report
+from bmnode.results.reading import Report
+from tests.acceptance.conftest import Assess
 from tests.support import simulated as make
-from tests.support.simulated import Change, Patient, simulate_patient
+from tests.support.simulated import Change, Patient
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -258,44 +252,15 @@ FLAGGED = (
     ),
 )
 
-Assess = Callable[[Path], tuple[int, Report]]
-
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Patient:
-    """One simulated patient: planar scan, PET/CT, MR."""
-    base = tmp_path_factory.getbasetemp()
-    cache = (base.parent if base.name.startswith("popen-") else base) / "anatomy"
-    return simulate_patient(tmp_path_factory.mktemp("patient"), cache=cache)
-
-
-@pytest.fixture(scope="module")
-def assess(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assess]:
-    """`bmnode run` on a folder: its exit code and the report that it wrote. One child serves all folders."""
-    base = tmp_path_factory.mktemp("run")
-    runner = build_runner(Settings(), log_path=base / "child.log", clock=SystemClock())
-
-    def run(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
-        return run_folder(settings, input_dir, out_dir, report, runner=runner)
-
-    def call(folder: Path) -> tuple[int, Report]:
-        out = folder.parent / f"{folder.name}-out"
-        with pytest.raises(SystemExit) as ended:
-            main(["run", str(folder), "--out", str(out)], session=Session(outside=Services(run_folder=run)))
-        return int(ended.value.code or 0), read_report(out / "sr.dcm")
-
-    yield call
-    runner.close()
-
-
-@pytest.fixture(scope="module")
-def unbroken(patient: Patient, assess: Assess, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Report]:
+def unbroken(simulated: Patient, assess: Assess, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Report]:
     """The report of a study as it was made, run once; it is assessed."""
     reports: dict[str, Report] = {}
 
     def get(study: str) -> Report:
         if study not in reports:
-            folder = patient.copy(study, tmp_path_factory.mktemp("unbroken") / study, change=make.as_it_is)
+            folder = simulated.copy(study, tmp_path_factory.mktemp("unbroken") / study, change=make.as_it_is)
             exit_code, reports[study] = assess(folder)
             assert (exit_code, reports[study].outcome) == (0, Outcome.ASSESSED)
         return reports[study]
@@ -305,10 +270,10 @@ def unbroken(patient: Patient, assess: Assess, tmp_path_factory: pytest.TempPath
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
 def test_what_must_not_be_measured_is_refused(
-    patient: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, case: Case
+    simulated: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, case: Case
 ) -> None:
     """Exit 10, the reason and its sentence in the SR, no number; the same study unbroken is assessed."""
-    exit_code, report = assess(patient.copy(case.study, tmp_path / "in", change=case.change))
+    exit_code, report = assess(simulated.copy(case.study, tmp_path / "in", change=case.change))
     assert exit_code == NOT_ASSESSABLE
     assert (report.outcome, report.reason) == (Outcome.NOT_ASSESSABLE, case.reason)
     assert case.words in " ".join(report.texts)
@@ -319,13 +284,13 @@ def test_what_must_not_be_measured_is_refused(
 
 @pytest.mark.parametrize("case", FLAGGED, ids=lambda case: case.name)
 def test_what_is_doubtful_is_said(
-    patient: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, case: Flagged
+    simulated: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, case: Flagged
 ) -> None:
     """The study is assessed, its report says what is doubtful, and that of the unbroken study does not.
 
     No Bone Scan Index comes with too few counts: it would be in error by more than it measures.
     """
-    exit_code, report = assess(patient.copy(case.study, tmp_path / "in", change=case.change))
+    exit_code, report = assess(simulated.copy(case.study, tmp_path / "in", change=case.change))
     assert (exit_code, report.outcome) == (0, Outcome.ASSESSED)
     assert case.words in " ".join(report.texts)
     assert case.words not in " ".join(unbroken(case.study).texts)
@@ -339,10 +304,10 @@ def test_what_is_doubtful_is_said(
     ids=["dose in MBq", "SUV already applied"],
 )
 def test_uptake_is_scaled_once(
-    patient: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, change: Change
+    simulated: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, change: Change
 ) -> None:
     """A dose in MBq and an image that is SUV already give the SUV of the image in Bq/ml, to the stored precision."""
-    _, report = assess(patient.copy("pet-alone", tmp_path / "in", change=change))
+    _, report = assess(simulated.copy("pet-alone", tmp_path / "in", change=change))
     assert suv_maxima(report) == pytest.approx(suv_maxima(unbroken("pet-alone")), rel=1e-5)
     assert suv_maxima(report)
 
@@ -358,8 +323,8 @@ def suv_maxima(report: Report) -> list[float]:
 
 
 def test_refusal_is_told_on_the_command_line(
-    patient: Patient, assess: Assess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    simulated: Patient, assess: Assess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever runs the command reads the reason and the sentence there too."""
-    assess(patient.copy("planar", tmp_path / "in", change=make.set_to(PatientAge="012Y")))
+    assess(simulated.copy("planar", tmp_path / "in", change=make.set_to(PatientAge="012Y")))
     assert "not_assessable: paediatric: The patient is under 18 years of age" in capsys.readouterr().out
