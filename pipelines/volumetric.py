@@ -58,6 +58,15 @@ class LesionReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ReferenceRegion:
+    """A region of normal tissue that lesions are compared with: a segment of its own."""
+
+    label: str
+    type: Code
+    mask: CroppedMask
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VolumetricReport:
     """Everything a tomographic branch found, before it becomes a result set.
 
@@ -72,6 +81,7 @@ class VolumetricReport:
     bone: CroppedMask | None
     bone_label: str = "Evaluated bone"
     lesions: tuple[LesionReport, ...] = ()
+    references: tuple[ReferenceRegion, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     quality: tuple[QualityCheck, ...] = ()
     algorithms: tuple[Algorithm, ...] = ()
@@ -177,7 +187,7 @@ def algorithm(name: str, *, family: Code, profile: object) -> Algorithm:
 
 
 def result_of(report: VolumetricReport) -> ResultSet:
-    """The result set: bone first, then one segment a lesion, each with its finding."""
+    """The result set: bone first, then one segment a lesion, each with its finding, then the reference regions."""
     segments = [] if report.bone is None else [_bone_segment(report)]
     findings = []
     for index, lesion in enumerate(report.lesions, start=1):
@@ -203,6 +213,10 @@ def result_of(report: VolumetricReport) -> ResultSet:
                 evaluations=lesion.evaluations,
             )
         )
+    segments += [
+        Segment(label=region.label, category=Finding.ANATOMICAL_STRUCTURE, type=region.type, mask=region.mask)
+        for region in report.references
+    ]
     segmentation = Segmentation(
         source_series_uid=report.series_uid,
         source_instance_uids=report.volume.source_instance_uids,

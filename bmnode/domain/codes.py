@@ -56,6 +56,7 @@ class Finding:
     ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
     SECONDARY_NEOPLASM = Code("14799000", "SCT", "Neoplasm, Secondary")
     BONE = Code("272673000", "SCT", "Bone")
+    MUSCLE = Code("91727004", "SCT", "Muscle")
 
 
 class Concept:
@@ -90,6 +91,8 @@ class Concept:
     GLOBAL_ADC = project_code("GLOBAL-ADC", "ADC of all lesions together")
     FAT_FRACTION = project_code("FAT-FRACTION", "Signal fat fraction")
     OPPOSED_RATIO = project_code("OPPOSED-RATIO", "Signal in opposed phase over signal in phase")
+    HIGH_B_MUSCLE = project_code("HIGH-B-MUSCLE", "High b-value signal relative to muscle")
+    T1_MUSCLE = project_code("T1-MUSCLE", "T1 signal relative to muscle")
     HIGH_B_RATIO = project_code("HIGH-B-RATIO", "High b-value signal relative to the evaluated region")
     LESION_TYPE = project_code("LESION-TYPE", "Type of bone lesion")
     UPTAKE_KIND = project_code("UPTAKE-KIND", "Kind of uptake")

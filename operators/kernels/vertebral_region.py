@@ -28,6 +28,8 @@ class RegionLimits:
     The canal is sought within `midline_mm` of the patient's middle and `back_from` to `back_to` of the way
     from front to back; it moves `step_mm` a centimetre at most. The body's centre lies `ahead_mm` in front
     of the canal's, with semi-axes `half_width_mm` and `half_depth_mm`. `minimum_length_mm` of spine are needed.
+    Muscle of the back is sought in discs of `muscle_radius_mm` behind and to both sides of the canal: one counts where
+    `muscle_share` of it lies between the two ADC limits, and then these voxels of it.
     """
 
     fluid_um2_s: float
@@ -40,13 +42,23 @@ class RegionLimits:
     half_width_mm: float
     half_depth_mm: float
     minimum_length_mm: float
+    muscle_beside_mm: float
+    muscle_behind_mm: float
+    muscle_radius_mm: float
+    muscle_lowest_um2_s: float
+    muscle_highest_um2_s: float
+    muscle_share: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VertebralRegion:
-    """The region on the map's own grid, the length of spine it follows, and the fluid's mean ADC along it."""
+    """The region on the map's own grid, the length of spine it follows, and the fluid's mean ADC along it.
+
+    `muscle` is muscle of the back on the same grid, empty where none was found.
+    """
 
     mask: BoolArray
+    muscle: BoolArray
     length_mm: float
     fluid_um2_s: float
 
@@ -64,18 +76,35 @@ def find_region(
     length_mm = (last - first) * axes.spacing_mm[0]
     if length_mm < limits.minimum_length_mm:
         return None
-    mask = np.zeros(turned.shape, dtype=np.bool_)
+    mask, muscle = np.zeros(turned.shape, dtype=np.bool_), np.zeros(turned.shape, dtype=np.bool_)
     rows, columns = np.indices(turned.shape[1:])
     for index in range(first, last):
         row = path[index, 0] - limits.ahead_mm / axes.spacing_mm[1]
         depth = (rows - row) * axes.spacing_mm[1] / limits.half_depth_mm
         width = (columns - path[index, 1]) * axes.spacing_mm[2] / limits.half_width_mm
         mask[index] = depth**2 + width**2 <= 1.0
+        muscle[index] = _muscle(turned[index], path[index], spacing_mm=axes.spacing_mm, limits=limits)
     return VertebralRegion(
         mask=np.ascontiguousarray(axes.turn_back(mask)).astype(np.bool_, copy=False),
+        muscle=np.ascontiguousarray(axes.turn_back(muscle)).astype(np.bool_, copy=False),
         length_mm=float(length_mm),
         fluid_um2_s=float(along[first:last].mean(dtype=np.float64)),
     )
+
+
+def _muscle(
+    adc: npt.NDArray[np.float32], canal: npt.NDArray[np.int64], *, spacing_mm: Spacing, limits: RegionLimits
+) -> BoolArray:
+    """Muscle of the back in one slice (row, column), beside and behind the canal's place."""
+    rows, columns = np.indices(adc.shape)
+    behind = (rows - canal[0]) * spacing_mm[1] - limits.muscle_behind_mm
+    alike = (adc >= limits.muscle_lowest_um2_s) & (adc <= limits.muscle_highest_um2_s)
+    found: BoolArray = np.zeros(adc.shape, dtype=np.bool_)
+    for side in (-limits.muscle_beside_mm, limits.muscle_beside_mm):
+        disc = np.hypot(behind, (columns - canal[1]) * spacing_mm[2] - side) <= limits.muscle_radius_mm
+        if disc.any() and float(np.mean(alike[disc])) >= limits.muscle_share:
+            found |= disc & alike
+    return found
 
 
 def _fluid_score(adc: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits) -> npt.NDArray[np.float32]:

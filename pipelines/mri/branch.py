@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bmnode.domain.codes import Concept, Derivation, Localisation, Unit
+from bmnode.domain.codes import Concept, Derivation, Finding, Localisation, Unit
 from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import Evaluation, Measurement, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
@@ -24,12 +24,13 @@ from operators.kernels.vertebral_region import RegionLimits, VertebralRegion, fi
 from operators.readers.mr_diffusion import AdcVolume, MapLimits, fit_adc_map, read_adc_map, read_b_values
 from operators.readers.volume import ImageVolume
 from pipelines.config import load_profile
-from pipelines.mri.marrow_signal import SignalPair, high_b_measurement, read_pairs, signal_measurements
+from pipelines.mri.marrow_signal import MarrowImages, high_b_measurement, read_images
 from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
     NOT_A_DIAGNOSIS,
     LesionReport,
+    ReferenceRegion,
     VolumetricReport,
     algorithm,
     burden_measurements,
@@ -52,6 +53,7 @@ class QualityLimits:
     abnormal_above_um2_s: float
     lowest_high_b: float
     minimum_valid_share: float
+    minimum_muscle_ml: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,20 +181,26 @@ def quantify(detected: Detected) -> ResultSet:
     segmented, prepared = detected.segmented, detected.segmented.prepared
     volume = prepared.adc.volume
     method = FIT_METHOD if prepared.adc.fitted else MAP_METHOD
-    pairs, missing = read_pairs(prepared.study, volume.geometry)
-    used = [uid for pair in pairs for uid in pair.series_uids]
+    images = read_images(
+        prepared.study,
+        segmented.region.muscle,
+        volume.geometry,
+        high_b=prepared.high_b,
+        minimum_ml=profile().quality.minimum_muscle_ml,
+    )
+    muscle = () if images.muscle is None else (images.muscle.mask,)
     report = VolumetricReport(
         study=prepared.study,
         branch=Branch.MRI,
         series_uid=prepared.series_uid,
-        input_series_uids=tuple(dict.fromkeys((*prepared.input_series_uids, *used))),
+        input_series_uids=tuple(dict.fromkeys((*prepared.input_series_uids, *images.series_uids))),
         volume=volume,
         bone=segmented.bone,
         bone_label="Evaluated vertebral region",
-        lesions=tuple(_lesion(segmented, mask, method=method, pairs=pairs) for mask in detected.lesions),
+        lesions=tuple(_lesion(segmented, mask, method=method, images=images) for mask in detected.lesions),
         measurements=(
             *burden_measurements(detected.lesions, bone=segmented.bone, geometry=volume.geometry),
-            *_region(segmented, method=method, pairs=pairs),
+            *_region(segmented, method=method, images=images),
             *_global_diffusion(detected, method=method),
         ),
         quality=_quality(segmented),
@@ -201,12 +209,19 @@ def quantify(detected: Detected) -> ResultSet:
             algorithm(vertebral_region.METHOD, family=MORPHOLOGY, profile=profile().region),
             algorithm(marrow.METHOD, family=HISTOGRAM, profile=profile().marrow),
         ),
-        limitations=(*_limitations(detected), *missing),
+        references=tuple(ReferenceRegion(label="Muscle", type=Finding.MUSCLE, mask=mask) for mask in muscle),
+        limitations=(*_limitations(detected), *images.missing),
     )
     return result_of(report)
 
 
-def _lesion(segmented: Segmented, mask: CroppedMask, *, method: str, pairs: tuple[SignalPair, ...]) -> LesionReport:
+def _lesion(
+    segmented: Segmented,
+    mask: CroppedMask,
+    *,
+    method: str,
+    images: MarrowImages,
+) -> LesionReport:
     volume = segmented.prepared.adc.volume
     values = statistics(volume.array, mask)
     return LesionReport(
@@ -215,14 +230,14 @@ def _lesion(segmented: Segmented, mask: CroppedMask, *, method: str, pairs: tupl
             *size_measurements(mask, volume.geometry),
             *value_measurements(values, concept=Concept.ADC, unit=Unit.ADC, method=method),
             *spread_measurements(volume.array, mask, concept=Concept.ADC, unit=Unit.ADC, method=method),
-            *signal_measurements(mask, pairs),
+            *images.measure(mask),
             *high_b_measurement(mask, segmented.bone, segmented.prepared.high_b),
         ),
         evaluations=(Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),),
     )
 
 
-def _region(segmented: Segmented, *, method: str, pairs: tuple[SignalPair, ...]) -> tuple[Measurement, ...]:
+def _region(segmented: Segmented, *, method: str, images: MarrowImages) -> tuple[Measurement, ...]:
     """ADC and fat of the whole evaluated region, discs included."""
     volume = segmented.prepared.adc.volume
     return (
@@ -234,7 +249,7 @@ def _region(segmented: Segmented, *, method: str, pairs: tuple[SignalPair, ...])
             derivation=Derivation.MEAN,
         ),
         *spread_measurements(volume.array, segmented.bone, concept=Concept.ADC, unit=Unit.ADC, method=method),
-        *signal_measurements(segmented.bone, pairs),
+        *images.measure(segmented.bone),
     )
 
 
@@ -319,8 +334,8 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
             "Without a candidate there is no global ADC; the total diffusion volume is 0 of what was searched."
         )
     sentences.append(
-        "Signal ratios to muscle, epidural compression (Bilsky) and MET-RADS categories were not evaluable: muscle, "
-        "canal and cord are not segmented, and a category needs a prior study."
+        "Epidural compression (Bilsky) and MET-RADS categories were not evaluable: dural sac and cord are not "
+        "segmented, and a category needs a prior study."
     )
     return tuple(sentences)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bmnode.domain.codes import Code, Concept, Unit
-from bmnode.domain.geometry import CroppedMask, VolumeGeometry
+from bmnode.domain.geometry import BoolArray, CroppedMask, VolumeGeometry
 from bmnode.domain.results import Measurement
 from bmnode.domain.study import SeriesRole
 from operators.graph.contract import NotAssessableError, StudyInput
@@ -19,6 +19,7 @@ from operators.readers.volume import ImageVolume, read_volume
 from pipelines.volumetric import first_readable
 
 HIGH_B_METHOD = "HIGH_B_REGION_RATIO_V1"
+MUSCLE_METHOD = "MRI_MUSCLE_V1"
 
 _Values = npt.NDArray[np.float32]
 
@@ -72,7 +73,7 @@ _WANTED = (
 )
 
 
-def read_pairs(study: StudyInput, grid: VolumeGeometry) -> tuple[tuple[SignalPair, ...], tuple[str, ...]]:
+def _read_pairs(study: StudyInput, grid: VolumeGeometry) -> tuple[tuple[SignalPair, ...], tuple[str, ...]]:
     """The pairs that the study has on the map's place, and a sentence for each that it has not."""
     pairs, missing = [], []
     for wanted in _WANTED:
@@ -111,7 +112,7 @@ def _on_grid(study: StudyInput, role: SeriesRole, grid: VolumeGeometry) -> tuple
     return values_on_grid(volume.array, source=volume.geometry, target=grid), uid
 
 
-def signal_measurements(mask: CroppedMask, pairs: Sequence[SignalPair]) -> tuple[Measurement, ...]:
+def _of_pairs(mask: CroppedMask, pairs: Sequence[SignalPair]) -> tuple[Measurement, ...]:
     """The ratios of one region; nothing where an image does not cover all of it or holds no signal."""
     found = []
     for pair in pairs:
@@ -134,3 +135,73 @@ def high_b_measurement(mask: CroppedMask, region: CroppedMask, high_b: ImageVolu
     if around <= 0.0:
         return ()
     return (Measurement(concept=Concept.HIGH_B_RATIO, value=inside / around, unit=Unit.RATIO, method=HIGH_B_METHOD),)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MuscleReference:
+    """Muscle of the back, and the images that are held against it, on the ADC map's grid, by what they give."""
+
+    mask: CroppedMask
+    images: tuple[tuple[Code, _Values], ...]
+    series_uids: tuple[str, ...]
+
+
+def _read_muscle(
+    study: StudyInput, region: BoolArray, grid: VolumeGeometry, *, high_b: ImageVolume | None, minimum_ml: float
+) -> tuple[MuscleReference | None, tuple[str, ...]]:
+    """The reference with T1 and high b-value image where the study has them, and sentences on what it has not."""
+    if np.count_nonzero(region) * grid.voxel_volume_ml < minimum_ml:
+        return None, ("Signal ratios to muscle were not evaluable: no muscle of the back was recognised by its ADC.",)
+    t1, uid = _on_grid(study, SeriesRole.T1, grid)
+    images = [(Concept.HIGH_B_MUSCLE, high_b.array)] if high_b is not None else []
+    if t1 is not None:
+        images.append((Concept.T1_MUSCLE, t1))
+    names = {Concept.HIGH_B_MUSCLE: "high b-value", Concept.T1_MUSCLE: "T1"}
+    absent = [name for concept, name in names.items() if concept not in {found for found, _ in images}]
+    sentences = [
+        f"The {name} signal relative to muscle was not evaluable: no such image fits the map." for name in absent
+    ]
+    reference = MuscleReference(
+        mask=CroppedMask.from_array(region), images=tuple(images), series_uids=() if t1 is None else (uid,)
+    )
+    return reference, tuple(sentences)
+
+
+def _of_muscle(mask: CroppedMask, muscle: MuscleReference | None) -> tuple[Measurement, ...]:
+    """Median signal of a region over the muscle's; nothing where an image does not cover both."""
+    found = []
+    if muscle is None:
+        return ()
+    for concept, image in muscle.images:
+        inside, reference = (float(np.median(image[part.box][part.values])) for part in (mask, muscle.mask))
+        if np.isfinite(inside) and reference > 0.0:
+            found.append(Measurement(concept=concept, value=inside / reference, unit=Unit.RATIO, method=MUSCLE_METHOD))
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MarrowImages:
+    """What the study has beside the ADC map, on the map's grid, and sentences on what it has not."""
+
+    pairs: tuple[SignalPair, ...]
+    muscle: MuscleReference | None
+    missing: tuple[str, ...]
+
+    @property
+    def series_uids(self) -> tuple[str, ...]:
+        """The series that they come from."""
+        of_pairs = (uid for pair in self.pairs for uid in pair.series_uids)
+        return *of_pairs, *(() if self.muscle is None else self.muscle.series_uids)
+
+    def measure(self, mask: CroppedMask) -> tuple[Measurement, ...]:
+        """Every ratio of one region that the images give."""
+        return *_of_pairs(mask, self.pairs), *_of_muscle(mask, self.muscle)
+
+
+def read_images(
+    study: StudyInput, muscle: BoolArray, grid: VolumeGeometry, *, high_b: ImageVolume | None, minimum_ml: float
+) -> MarrowImages:
+    """Dixon images, T1 and muscle of a study on the ADC map's grid; `muscle` counts from `minimum_ml` on."""
+    pairs, without = _read_pairs(study, grid)
+    reference, unknown = _read_muscle(study, muscle, grid, high_b=high_b, minimum_ml=minimum_ml)
+    return MarrowImages(pairs=pairs, muscle=reference, missing=(*without, *unknown))

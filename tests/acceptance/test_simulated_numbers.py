@@ -93,6 +93,8 @@ def test_mr(simulated: Patient, assess: Assess, tmp_path: Path) -> None:
         Concept.DIFFUSION_VOLUME,
         Concept.FAT_FRACTION,
         Concept.HIGH_B_RATIO,
+        Concept.HIGH_B_MUSCLE,
+        Concept.T1_MUSCLE,
     )
     assert seen >= {concept.value for concept in wanted}
 
@@ -128,14 +130,16 @@ def pixels_at(image: Dataset, places: npt.NDArray[np.float64]) -> tuple[npt.NDAr
 
 
 def mr_witnesses(folder: Path) -> Others:
-    """Fat fraction and high b-value signal, from their own series at the places of a region."""
+    """Fat fraction and signal relative to muscle and region, from their own series at the places of a region."""
     files = sorted(folder.iterdir())
-    fat, water = (as_stored(series(files, word)) for word in ("Dixon fat", "Dixon water"))
+    fat, water, t1 = (as_stored(series(files, word)) for word in ("Dixon fat", "Dixon water", "T1"))
     weighted = {path: float(dcmread(path, stop_before_pixels=True).DiffusionBValue) for path in series(files, "DWI")}
     high_b = as_stored([path for path, b in weighted.items() if b == max(weighted.values())])
     (segmentation,) = (folder.parent / f"{folder.name}-out").glob("seg*.dcm")
-    whole = bone_region(segmentation, load_regions(segmentation, as_stored(series(files, "ADC"))))
+    regions = load_regions(segmentation, as_stored(series(files, "ADC")))
+    whole, muscle = bone_region(segmentation, regions), regions[max(regions)]
     assert whole is not None
+    assert 900.0 < float(np.median(muscle.inside)) < 2000.0
     around = float(np.median(high_b.values[whole.mask]))
 
     def fat_percent(region: Region) -> float:
@@ -145,4 +149,8 @@ def mr_witnesses(folder: Path) -> Others:
     return {
         Concept.FAT_FRACTION: fat_percent,
         Concept.HIGH_B_RATIO: lambda region: float(np.median(high_b.values[region.mask])) / around,
+        Concept.HIGH_B_MUSCLE: lambda region: float(
+            np.median(high_b.values[region.mask]) / np.median(high_b.values[muscle.mask])
+        ),
+        Concept.T1_MUSCLE: lambda region: float(np.median(t1.at(region.places)) / np.median(t1.at(muscle.places))),
     }
