@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bmnode.domain.geometry import VolumeGeometry
 from operators.kernels.marrow import find_marrow_candidates
 from operators.kernels.vertebral_region import find_region
 from pipelines.mri.branch import profile
@@ -118,3 +121,41 @@ def test_muscle_is_not_taken_for_the_canal() -> None:
     assert region is not None
     first = int(np.flatnonzero(region.mask.any(axis=(1, 2)))[0])
     assert first * 3.0 >= 57.0
+
+
+def test_muscle_lies_beside_the_canal_and_in_nothing_else() -> None:
+    """Muscle of the back is found on both sides, away from vertebra and canal; with another ADC it is not found."""
+    adc, geometry = trunk_adc()
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    assert region is not None
+    _, _, y, x = grid()
+    other = disc(y, x, VERTEBRA_CENTRE_MM, (20.0, 24.0)) | disc(y, x, CANAL_CENTRE_MM, (8.0, 10.0))
+    assert not (region.muscle & other).any()
+    left, right = (region.muscle[:, :, half].any() for half in (slice(0, 70), slice(70, 140)))
+    assert left
+    assert right
+    fatty = np.where((adc > 1000.0) & (adc < 2000.0), 300.0, adc)
+    found = find_region(fatty.astype(np.float32), geometry, limits=profile().region)
+    assert found is not None
+    assert not found.muscle.any()
+
+
+@settings(max_examples=4, deadline=None)
+@given(flips=st.sets(st.sampled_from([0, 1, 2])))
+def test_region_and_muscle_follow_the_patient_when_the_grid_is_flipped(flips: set[int]) -> None:
+    """However the slices are stored, nearly the same voxels are meant."""
+    adc, geometry = trunk_adc()
+    matrix = geometry.matrix
+    for axis in flips:
+        matrix[:3, 3] += matrix[:3, axis] * (adc.shape[axis] - 1)
+        matrix[:3, axis] *= -1.0
+    flipped = VolumeGeometry.from_matrix(matrix, shape=geometry.shape, frame_of_reference_uid="1.2")
+    straight = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    turned = find_region(
+        np.ascontiguousarray(np.flip(adc, tuple(flips))).astype(np.float32), flipped, limits=profile().region
+    )
+    assert straight is not None
+    assert turned is not None
+    for one, other in ((straight.mask, turned.mask), (straight.muscle, turned.muscle)):
+        back = np.flip(other, tuple(flips))
+        assert 2 * np.count_nonzero(one & back) / (np.count_nonzero(one) + np.count_nonzero(back)) > 0.95
