@@ -14,7 +14,8 @@ from operators.simulation.dicom.mri import write_mri
 from operators.simulation.dicom.pet import write_pet
 from operators.simulation.dicom.planar import write_planar
 from operators.simulation.dicom.spect import write_spect
-from operators.simulation.disease.facts import lesion_facts
+from operators.simulation.disease.facts import facts_of
+from operators.simulation.disease.ground import Ground
 from operators.simulation.fields.ct import ct_field
 from operators.simulation.fields.mri import mri_fields
 from operators.simulation.fields.pet import pet_field
@@ -53,14 +54,13 @@ def simulate_study(plan: StudyPlan, *, builder: SceneBuilder, out: Path, device:
     began = time.process_time()
     modality, acquire = _TABLE[type(plan.protocol)]
     images = acquire(plan, _Room(plan=plan, builder=builder, folder=out / DICOM, device=device))
-    skeleton = builder.anatomy.skeleton(plan.patient.person)
+    person = plan.patient.person
+    ground = Ground.of(builder.anatomy.skeleton(person), builder.anatomy.templates_of(person))
     write_truth(
         out / TRUTH,
         plan=plan,
-        skeleton=skeleton,
-        facts=lesion_facts(
-            plan.patient, skeleton=skeleton, templates=builder.anatomy.templates_of(plan.patient.person)
-        ),
+        ground=ground,
+        facts=facts_of(plan.patient.lesions, ground),
         images=images,
         fates={name: Fate(kind=kind, partners=plan.partners.get(name, ())) for name, kind in plan.fates.items()},
     )

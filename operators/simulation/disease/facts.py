@@ -33,6 +33,9 @@ class LesionFacts:
         volume_ml: in bone and flesh together.
         flesh_share: part of the volume beyond the bone's surface.
         sclerotic_share: part of the volume in bone whose sclerosis is 0.5 or more.
+        mean_sclerosis: over the whole volume, 0 where it is flesh: what is linear in the sclerosis (HU, SUV) has
+            its mean there.
+        sclerosis_range: the lowest and the highest in it.
         diameters_mm: lengths of the three principal axes of an ellipsoid with the same second moments, longest first.
     """
 
@@ -43,6 +46,8 @@ class LesionFacts:
     volume_ml: float
     flesh_share: float
     sclerotic_share: float
+    mean_sclerosis: float
+    sclerosis_range: tuple[float, float]
     diameters_mm: Vector
 
 
@@ -68,6 +73,7 @@ def facts_of(lesions: Sequence[Lesion], ground: Ground) -> tuple[LesionFacts, ..
     facts = []
     for number, lesion in enumerate(lesions, start=1):
         volume, flesh, dense, centre, diameters = _together(samples[number])
+        mean, ends = _sclerosis(samples[number])
         facts.append(
             LesionFacts(
                 name=lesion.name,
@@ -77,6 +83,8 @@ def facts_of(lesions: Sequence[Lesion], ground: Ground) -> tuple[LesionFacts, ..
                 volume_ml=volume,
                 flesh_share=flesh,
                 sclerotic_share=dense,
+                mean_sclerosis=mean,
+                sclerosis_range=ends,
                 diameters_mm=diameters,
             )
         )
@@ -85,12 +93,12 @@ def facts_of(lesions: Sequence[Lesion], ground: Ground) -> tuple[LesionFacts, ..
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Sample:
-    """Points (n, 3) in LPS, the volume of bone and flesh each stands for (ml), and whether it is sclerotic."""
+    """Points (n, 3) in LPS, the volume of bone and flesh each stands for (ml), and the sclerosis of its bone."""
 
     points: FloatArray
     bone_ml: FloatArray
     flesh_ml: FloatArray
-    dense: FloatArray
+    sclerosis: FloatArray
 
 
 def _sample(piece: Piece, ground: Ground) -> _Sample:
@@ -111,12 +119,12 @@ def _sample(piece: Piece, ground: Ground) -> _Sample:
     rest, bone, flesh = rest[held], bone[held], flesh[held]
     points = piece.carrier.to_lps(rest)
     free = ~_in_another(points, piece, ground)
-    dense = piece.pattern.at(rest, layers.relative[held]) if piece.pattern else np.ones(len(rest))
+    sclerosis = piece.pattern.at(rest, layers.relative[held]) if piece.pattern else np.ones(len(rest))
     return _Sample(
         points=points,
         bone_ml=bone * free * cell_mm3 / 1000.0,
         flesh_ml=flesh * free * cell_mm3 / 1000.0,
-        dense=(dense >= _SCLEROTIC).astype(np.float64),
+        sclerosis=sclerosis,
     )
 
 
@@ -140,8 +148,8 @@ def _in_another(points: FloatArray, piece: Piece, ground: Ground) -> npt.NDArray
 def _together(samples: list[_Sample]) -> tuple[float, float, float, Vector, Vector]:
     """Volume, shares of flesh and of sclerosis, centre and diameters of all pieces of a lesion."""
     points = np.concatenate([sample.points for sample in samples])
-    bone, flesh, dense = (
-        np.concatenate([getattr(sample, name) for sample in samples]) for name in ("bone_ml", "flesh_ml", "dense")
+    bone, flesh, sclerosis = (
+        np.concatenate([getattr(sample, name) for sample in samples]) for name in ("bone_ml", "flesh_ml", "sclerosis")
     )
     weights = bone + flesh
     volume = float(weights.sum())
@@ -154,7 +162,19 @@ def _together(samples: list[_Sample]) -> tuple[float, float, float, Vector, Vect
     return (
         volume,
         float(flesh.sum()) / volume,
-        float(bone @ dense) / max(float(bone.sum()), 1e-12),
+        float(bone @ (sclerosis >= _SCLEROTIC)) / max(float(bone.sum()), 1e-12),
         (float(centre[0]), float(centre[1]), float(centre[2])),
         (float(lengths[0]), float(lengths[1]), float(lengths[2])),
     )
+
+
+def _sclerosis(samples: list[_Sample]) -> tuple[float, tuple[float, float]]:
+    """The mean over bone and flesh, and the ends of what occurs; flesh has none."""
+    bone, flesh, sclerosis = (
+        np.concatenate([getattr(sample, name) for sample in samples]) for name in ("bone_ml", "flesh_ml", "sclerosis")
+    )
+    volume = float(bone.sum() + flesh.sum())
+    if volume <= 0:
+        return 0.0, (0.0, 0.0)
+    there = [*sclerosis[bone > 0], *([0.0] if flesh.any() else [])]
+    return float(bone @ sclerosis) / volume, (float(min(there)), float(max(there)))

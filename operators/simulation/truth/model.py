@@ -93,6 +93,8 @@ class FocusTruth:
 
     Args:
         suv: SUVbw by tracer.
+        lytic_suv: SUVbw of the lytic parts, of tracers whose uptake follows the sclerosis; `suv` is then that of the
+            sclerotic ones.
         lytic_hu, sclerotic_hu: Hounsfield units at 120 kVp of its lytic and its sclerotic parts.
         adc_um2_s: apparent diffusion coefficient.
     """
@@ -105,6 +107,7 @@ class FocusTruth:
     t2_ms: float
     fat_fraction: float
     metal: bool
+    lytic_suv: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +120,9 @@ class LesionTruth:
         volume_ml: free of any grid.
         diameters_mm: of an ellipsoid with the same second moments, longest first.
         sclerotic_share, flesh_share: parts of the volume; the latter beyond the bone's surface.
+        mean_sclerosis: over the whole volume, 0 where it is flesh; the lesion's mean of a quantity with a lytic and a
+            sclerotic value lies so far between them. None in files of before it was kept, as is the next.
+        sclerosis_range: the lowest and the highest in it.
         fate: since the prior; empty where there is none.
         partners: the lesions of the prior that it is, or that it came from.
     """
@@ -133,6 +139,8 @@ class LesionTruth:
     focus: FocusTruth
     fate: str = ""
     partners: tuple[str, ...] = ()
+    mean_sclerosis: float | None = None
+    sclerosis_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,12 +167,14 @@ class Fate:
 class BonePose:
     """Where a bone lies: an affine from the source's rest frame to LPS millimetres, one a part.
 
-    Two studies of one person have the same parts in the same order: the later affine times the inverse of
+    `volume_ml` is the bone's, to the resolution of its depth field (about a millimetre); None in files of before it
+    was kept. Two studies of one person have the same parts in the same order: the later affine times the inverse of
     the earlier one moves the bone from the earlier scan to the later.
     """
 
     bone: BoneName
     parts: tuple[Matrix, ...]
+    volume_ml: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,11 +16,11 @@ from pydantic import TypeAdapter
 
 from bmnode import __version__
 from operators.simulation.anatomy.bones import Bone
-from operators.simulation.anatomy.pose import PosedSkeleton
 from operators.simulation.dicom.nuclear import VIEWS
 from operators.simulation.dicom.planar import FrameLayout
 from operators.simulation.dicom.series import WrittenSeries
 from operators.simulation.disease.facts import LesionFacts
+from operators.simulation.disease.ground import Ground
 from operators.simulation.images import PlanarTruth
 from operators.simulation.matter import Matter
 from operators.simulation.patient import Appearance, Vector
@@ -79,7 +79,7 @@ def write_truth(
     folder: Path,
     *,
     plan: StudyPlan,
-    skeleton: PosedSkeleton,
+    ground: Ground,
     facts: Sequence[LesionFacts],
     images: Sequence[ImageTruth],
     fates: Mapping[str, Fate] | None = None,
@@ -88,6 +88,7 @@ def write_truth(
 
     Args:
         folder: made where it does not exist; no DICOM in it.
+        ground: the bones as they lie in this study; a bone that it does not carry has no volume.
         facts: of the patient's lesions, in their order.
         images: every series that was written.
         fates: of lesions since the prior and of the prior's that are gone, by name; None takes those of the plan.
@@ -118,7 +119,7 @@ def write_truth(
         lesions=_lesions(plan, facts, fates=known),
         gone={name: fate for name, fate in known.items() if name not in names},
         decoys=_decoys(plan),
-        bones=_poses(skeleton),
+        bones=_poses(ground),
         values=_values(plan, images),
         label_values=_LABEL_VALUES,
         series=_series(folder, images=images, facts=facts, habits=plan.habits),
@@ -164,6 +165,8 @@ def _lesions(plan: StudyPlan, facts: Sequence[LesionFacts], *, fates: Mapping[st
                 focus=_focus(lesion.appearance),
                 fate=fate.kind,
                 partners=fate.partners,
+                mean_sclerosis=fact.mean_sclerosis,
+                sclerosis_range=fact.sclerosis_range,
             )
         )
     return tuple(found)
@@ -193,15 +196,22 @@ def _focus(appearance: Appearance) -> FocusTruth:
         t2_ms=appearance.t2_ms,
         fat_fraction=appearance.fat_fraction,
         metal=appearance.metal,
+        lytic_suv={tracer.value: value for tracer, value in appearance.lytic_suv.items()},
     )
 
 
-def _poses(skeleton: PosedSkeleton) -> tuple[BonePose, ...]:
+def _poses(ground: Ground) -> tuple[BonePose, ...]:
     parts: dict[Bone, list[Matrix]] = {}
-    for placed in skeleton.parts:
+    for placed in ground.skeleton.parts:
         if placed.bone is not None:
             parts.setdefault(placed.bone, []).append(_matrix(placed.affine))
-    return tuple(BonePose(bone=bone, parts=tuple(affines)) for bone, affines in sorted(parts.items()))
+    volumes: dict[Bone, float] = {}
+    for carrier in ground.carriers:
+        volumes[carrier.bone] = volumes.get(carrier.bone, 0.0) + carrier.volume_ml
+    return tuple(
+        BonePose(bone=bone, parts=tuple(affines), volume_ml=volumes.get(bone))
+        for bone, affines in sorted(parts.items())
+    )
 
 
 def _series(

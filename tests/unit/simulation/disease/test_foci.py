@@ -96,6 +96,23 @@ def test_facts_agree_with_every_grid(builder: AnatomyBuilder, ground: Ground, ma
     assert found[large] == pytest.approx(exact[large], rel=0.15)
 
 
+def test_mean_sclerosis_is_that_of_every_grid(
+    builder: AnatomyBuilder, ground: Ground, man: PersonSpec, draw: Draw
+) -> None:
+    """The facts' mean sclerosis is the grid's, weighted by each voxel's part, within 0.06 for lesions above 1 ml."""
+    lesions = draw_disease(ground, primary=Primary.BREAST, burden=Burden.DISSEMINATED, seed=3)[:30]
+    patient = Patient(person=man, primary=Primary.BREAST, lesions=lesions)
+    facts = lesion_facts(patient, skeleton=ground.skeleton, templates=builder.templates_of(man))
+    _, foci = draw(patient, builder.whole_body(man, spacing_mm=4.0, frame_of_reference_uid="1.2.3"))
+    large = [number for number, fact in enumerate(facts, start=1) if fact.volume_ml > 1.0]
+    assert len(large) >= 8
+    for number in large:
+        here = foci.lesions == number
+        weights = foci.lesion_fraction[here].astype(float)
+        on_grid = float(weights @ foci.sclerosis[here]) / float(weights.sum()) / 255.0
+        assert facts[number - 1].mean_sclerosis == pytest.approx(on_grid, abs=0.06)
+
+
 def test_every_bone_can_carry_a_lesion(builder: AnatomyBuilder, ground: Ground, man: PersonSpec, draw: Draw) -> None:
     """With one lesion per bone each lies in its bone, where the label map has it, and on the bone's side."""
     lesions = one_per_bone(ground)

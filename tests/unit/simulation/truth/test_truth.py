@@ -22,6 +22,7 @@ from operators.simulation.dicom.ct import write_ct
 from operators.simulation.dicom.header import StudyHeader
 from operators.simulation.dicom.planar import write_planar
 from operators.simulation.disease.facts import LesionFacts
+from operators.simulation.disease.ground import Ground
 from operators.simulation.images import Content, PlanarScan, PlanarTruth, Volume
 from operators.simulation.patient import Appearance, Lesion, LesionType, Patient, Shape
 from operators.simulation.protocols.ct import CtProtocol
@@ -72,7 +73,7 @@ class Study:
     plan: StudyPlan
     scene: Scene
     facts: tuple[LesionFacts, ...]
-    skeleton: PosedSkeleton
+    ground: Ground
 
     def with_habits(self, habits: Habits) -> Study:
         """The same study at another site."""
@@ -100,6 +101,8 @@ def study(skeleton: PosedSkeleton, man: PersonSpec, protocol: AnyProtocol) -> St
         volume_ml=0.5,
         flesh_share=0.0,
         sclerotic_share=0.0,
+        mean_sclerosis=0.0,
+        sclerosis_range=(0.0, 0.0),
         diameters_mm=(11.0, 10.0, 9.0),
     )
     start = datetime(2025, 3, 4, 9, tzinfo=UTC)
@@ -111,7 +114,7 @@ def study(skeleton: PosedSkeleton, man: PersonSpec, protocol: AnyProtocol) -> St
         seed=7,
         fates={NAME: "grown", "old": "gone"},
     )
-    return Study(plan=plan, scene=drawn, facts=(fact,), skeleton=skeleton)
+    return Study(plan=plan, scene=drawn, facts=(fact,), ground=Ground(skeleton=skeleton, carriers=()))
 
 
 @pytest.fixture
@@ -139,14 +142,14 @@ def written_ct(folder: Path, study: Study) -> tuple[TruthFolder, ImageTruth]:
         habits=study.plan.habits,
     )
     made = ImageTruth(written=series, scene=study.scene)
-    write_truth(folder / "truth", plan=study.plan, skeleton=study.skeleton, facts=study.facts, images=[made])
+    write_truth(folder / "truth", plan=study.plan, ground=study.ground, facts=study.facts, images=[made])
     return load_truth(folder / "truth"), made
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path, ct: Study) -> None:
     """`load_truth` gives back, typed, exactly what `write_truth` returned."""
     _, image = written_ct(tmp_path, ct)
-    truth = write_truth(tmp_path / "again", plan=ct.plan, skeleton=ct.skeleton, facts=ct.facts, images=[image])
+    truth = write_truth(tmp_path / "again", plan=ct.plan, ground=ct.ground, facts=ct.facts, images=[image])
     read = load_truth(tmp_path / "again" / "truth.json").study
     assert isinstance(read, StudyTruth)
     assert read == truth
@@ -188,13 +191,13 @@ def test_volumes_are_voxel_counts(tmp_path: Path, ct: Study) -> None:
 def test_poses_move_a_bone_from_scan_to_scan(tmp_path: Path, ct: Study, moved_skeleton: PosedSkeleton) -> None:
     """Later pose times the inverse of the earlier one takes a bone's vertices from the first scan to the second."""
     first, _ = written_ct(tmp_path / "1", ct)
-    second, _ = written_ct(tmp_path / "2", dataclasses.replace(ct, skeleton=moved_skeleton))
+    second, _ = written_ct(tmp_path / "2", dataclasses.replace(ct, ground=Ground(skeleton=moved_skeleton, carriers=())))
     for bone in (Bone.RIB_7_LEFT, Bone.FEMUR_RIGHT, Bone.L4):
         one, two = (
             next(pose for pose in folder.study.bones if pose.bone is bone).parts[0] for folder in (first, second)
         )
         motion = np.array(two) @ np.linalg.inv(np.array(one))
-        there = ct.skeleton.vertices(bone) @ motion[:3, :3].T + motion[:3, 3]
+        there = ct.ground.skeleton.vertices(bone) @ motion[:3, :3].T + motion[:3, 3]
         assert np.abs(there - moved_skeleton.vertices(bone)).max() < 1e-3
 
 
@@ -222,7 +225,7 @@ def written_planar(folder: Path, study: Study) -> tuple[TruthFolder, ImageTruth,
     image = ImageTruth(
         written=series, scene=study.scene, shadows=PlanarTruth(lesions=lesions, bones=bones), to_pixel=to_pixel
     )
-    write_truth(folder / "truth", plan=study.plan, skeleton=study.skeleton, facts=study.facts, images=[image])
+    write_truth(folder / "truth", plan=study.plan, ground=study.ground, facts=study.facts, images=[image])
     return load_truth(folder / "truth"), image, scan
 
 
@@ -291,5 +294,5 @@ def test_other_lesions_than_the_patients_are_refused(tmp_path: Path, ct: Study) 
     _, image = written_ct(tmp_path, ct)
     facts = (dataclasses.replace(ct.facts[0], name="another"),)
     with pytest.raises(ValueError, match="in their order"):
-        write_truth(tmp_path / "none", plan=ct.plan, skeleton=ct.skeleton, facts=facts, images=[image])
+        write_truth(tmp_path / "none", plan=ct.plan, ground=ct.ground, facts=facts, images=[image])
     assert not (tmp_path / "none").exists()
