@@ -13,6 +13,7 @@ from bmnode.cli import (
     config_commands,
     delivery_commands,
     demo,
+    evaluate_commands,
     job_commands,
     peer_commands,
     pipeline_commands,
@@ -80,6 +81,7 @@ def build() -> typer.Typer:
         ("delivery", delivery_commands.app),
         ("audit", audit_commands.app),
         ("pipeline", pipeline_commands.app),
+        ("evaluate", evaluate_commands.app),
     ):
         app.add_typer(group, name=name)
     return app

@@ -25,7 +25,9 @@ EXAMPLE = "Example: bmnode simulate demo --out cohort --seed 1 --workers 2 --pre
 def simulate(
     cohort: Annotated[
         str | None,
-        typer.Argument(help="Cohort file (TOML), or a name that comes along: demo, tests, training, benchmark."),
+        typer.Argument(
+            help="Cohort file (TOML), or a name that comes along: demo, tests, training, benchmark, measurements."
+        ),
     ] = None,
     *,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the studies; finished ones in it stay.")] = None,
@@ -50,7 +52,7 @@ def simulate(
     simulated_study; with --check `rows`, a list of fidelity_row, and `summary`.
     """
     simulator: Simulator = load_tool("simulate", extra="simulation")
-    cache_dir = (cache or _user_cache()).absolute()
+    cache_dir = (cache or user_cache()).absolute()
     if check:
         if cohort is not None:
             raise ConfigError("--check measures patients of its own: leave the cohort out, or --check")
@@ -72,7 +74,8 @@ def simulate(
     _tell_studies(made, as_json=json)
 
 
-def _user_cache() -> Path:
+def user_cache() -> Path:
+    """Where anatomies are kept if no folder is named."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "bmnode" / "simulation"
 

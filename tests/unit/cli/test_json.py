@@ -81,7 +81,14 @@ def test_every_json_command_is_tried() -> None:
         for path, found in reference.commands()
         if any("--json" in item.opts for item in found.params)
     }
-    assert with_json - {path for path, _ in CALLS} <= {"job cancel", "serve", "demo", "suv"}
+    assert with_json - {path for path, _ in CALLS} <= {
+        "job cancel",
+        "serve",
+        "demo",
+        "suv",
+        "simulate",
+        "evaluate measurements",
+    }
 
 
 def test_undocumented_key_cannot_be_written() -> None:

@@ -1,0 +1,156 @@
+"""`bmnode evaluate`: how well this installation measures, on simulated patients whose truth is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bmnode.cli.documents import document
+from bmnode.cli.exit_codes import FAILED
+from bmnode.cli.output import emit_json, emit_table, progress_bar, say
+from bmnode.cli.session import JsonOption
+from bmnode.cli.simulate_command import user_cache
+from bmnode.cli.tools import load_tool
+from bmnode.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bmnode.domain.evaluations import (
+        AccuracyRow,
+        Agreement,
+        DetectionRow,
+        Interval,
+        MeasurementEvaluation,
+        MeasurementReport,
+    )
+
+app = typer.Typer(
+    help="Accuracy on simulated patients. Nothing is read from the node.", no_args_is_help=True, rich_markup_mode=None
+)
+
+EXAMPLE = "Example: bmnode evaluate measurements --quick --workers 2"
+_COLUMNS = ("modality", "quantity", "masks", "of", "n", "bias (95 % CI)", "limits of agreement", "median")
+_COLUMNS_JUDGED = ("bias %", "limits %", "not evaluable", "target", "verdict")
+_DETECTION = ("modality", "size", "lesions", "found", "sensitivity", "95 % CI", "false/study", "parts", "refused")
+
+
+@app.command("measurements", epilog=EXAMPLE)
+def measurements(
+    *,
+    cohort: Annotated[
+        str | None,
+        typer.Option("--cohort", help="Cohort file (TOML) or name; without it 40 patients in every modality."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for studies and records, kept; without it one in the user's cache folder."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small fixed cohort, in a minute on two cores.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that work side by side.")] = 2,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for anatomies; without it the user's cache folder.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure SIMULATED patients and compare volume, SUV, TLG, HU, ADC and BSI with the truth that was put in.
+
+    Each quantity is measured twice: by the kernels on the true masks, read from DICOM as the branch reads
+    it, and by the branch on what it finds itself. Printed are bias and 95 % limits of agreement (Bland and
+    Altman), and the sensitivity by size. It does what is missing in its folder, and exits 1 where a target is
+    missed or none could be judged. The last line gives the figures. JSON: `cohort`, `seed`, `patients`, `pipeline`,
+    `simulated` (true), `rows`, a list of accuracy_row, `detection`, a list of detection_row, and `summary`.
+    """
+    if quick and cohort is not None:
+        raise ConfigError("--quick has a cohort of its own: leave --cohort out, or --quick")
+    evaluate: MeasurementEvaluation = load_tool("evaluate-measurements", extra="inference,simulation")
+    from bmnode.domain.evaluations import EvaluationRequest
+
+    base = out or user_cache().parent / "evaluation" / ("quick" if quick else Path(cohort or "measurements").stem)
+    request = EvaluationRequest(
+        cohort=cohort,
+        quick=quick,
+        out=base.absolute(),
+        cache_dir=(cache or user_cache()).absolute(),
+        workers=workers,
+    )
+    with progress_bar("Evaluating") as report:
+        found = evaluate(request, report)
+    _tell(found, as_json=json)
+    if not found.is_met:
+        raise typer.Exit(FAILED)
+
+
+def _tell(found: MeasurementReport, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(
+            {
+                "cohort": found.cohort,
+                "seed": found.seed,
+                "patients": found.patients,
+                "pipeline": found.pipeline,
+                "simulated": True,
+                "rows": [_row_document(row) for row in found.rows],
+                "detection": [document("detection_row", row) for row in found.detection],
+                "summary": found.summary,
+            }
+        )
+        return
+    say("SIMULATED patients: differences are measured minus true; nothing here was measured on people.")
+    emit_table((*_COLUMNS, *_COLUMNS_JUDGED), [_cells(row) for row in found.rows], empty="nothing was measured")
+    emit_table(_DETECTION, [_detection_cells(row) for row in found.detection], empty="nothing was searched")
+    say(found.summary)
+
+
+def _row_document(row: AccuracyRow) -> Mapping[str, object]:
+    parts = {name: _agreement(getattr(row, name)) for name in ("absolute", "percent")}
+    return document("accuracy_row", row, **parts)
+
+
+def _agreement(found: Agreement | None) -> Mapping[str, object] | None:
+    return None if found is None else dataclasses.asdict(found)
+
+
+def _cells(row: AccuracyRow) -> tuple[object, ...]:
+    found, percent = row.absolute, row.percent
+    return (
+        row.modality,
+        f"{row.quantity} [{row.unit}]",
+        row.masks,
+        row.group,
+        row.n,
+        "" if found is None else f"{found.bias:.3g}{_interval(found.bias_interval)}",
+        "" if found is None else _range(found.limits),
+        "" if found is None else f"{found.median:.3g}",
+        "" if percent is None else f"{percent.bias:.1f}",
+        "" if percent is None else _range(percent.limits),
+        ", ".join(f"{count} {reason}" for reason, count in row.not_evaluable.items()),
+        row.target,
+        row.verdict,
+    )
+
+
+def _detection_cells(row: DetectionRow) -> tuple[object, ...]:
+    share, false = row.sensitivity, row.false_per_study
+    return (
+        row.modality,
+        row.size,
+        row.lesions,
+        row.found,
+        "" if share is None else f"{share:.2f}",
+        "" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
+        "" if false is None else f"{false:.2f}",
+        row.parts,
+        f"{row.refused} of {row.studies}",
+    )
+
+
+def _interval(ends: Interval | None) -> str:
+    return "" if ends is None else f" ({_range(ends)})"
+
+
+def _range(ends: Interval | None) -> str:
+    return "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}"

@@ -1,0 +1,104 @@
+"""What `bmnode evaluate measurements` calls, by entry point. Importing it loads no heavy library."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bmnode.domain.evaluations import EvaluationRequest, MeasurementReport
+from bmnode.domain.ids import digest
+from bmnode.domain.pipelines import Progress, ReportProgress
+from bmnode.domain.simulators import SimulatedStudy, SimulationRequest
+from operators.simulation.cohort.command import SIMULATOR
+from operators.simulation.cohort.manifest import FILE_NAME as MANIFEST
+from pipelines.app import PIPELINE
+
+if TYPE_CHECKING:
+    from pipelines.evaluation.records import StudyRecord
+
+FULL, QUICK = "measurements", "measurements-quick"
+"""Cohorts that come along."""
+COHORT, RECORDS = "cohort", "records"
+"""Folders below that of the evaluation."""
+_SIMULATING = 0.7
+"""Share of the run that simulating takes, about."""
+
+
+class MeasurementAccuracy:
+    """The evaluation of this distribution; see `bmnode.domain.evaluations.MeasurementEvaluation`."""
+
+    def __call__(self, request: EvaluationRequest, report: ReportProgress) -> MeasurementReport:
+        """Simulate what is missing, measure what was not measured, and compare."""
+        from operators.simulation.workers import side_by_side
+        from pipelines.evaluation.table import accuracy_rows, detection_rows
+
+        made = SIMULATOR.simulate(
+            SimulationRequest(
+                cohort=request.cohort or (QUICK if request.quick else FULL),
+                out=request.out / COHORT,
+                cache_dir=request.cache_dir,
+                workers=request.workers,
+            ),
+            partial(_within, report, 0.0, _SIMULATING),
+        )
+        code = code_digest()
+        jobs = [(study.dicom.parent, _record_path(study, request.out), _number(study), code) for study in made.studies]
+        records = {}
+        for number, record in side_by_side(_evaluated, jobs, workers=request.workers):
+            records[number] = record
+            step = f"{len(records)} of {len(jobs)} studies measured"
+            _within(report, _SIMULATING, 1.0, Progress(fraction=len(records) / len(jobs), step=step))
+        ordered = [records[number] for number in sorted(records)]
+        return MeasurementReport(
+            cohort=made.cohort,
+            seed=made.seed,
+            patients=len({record.patient for record in ordered}),
+            pipeline=PIPELINE.version,
+            rows=accuracy_rows(ordered),
+            detection=detection_rows(ordered),
+        )
+
+
+def code_digest() -> str:
+    """Of every module and table of this installation: a record outlives none of them.
+
+    The pipeline's version alone would let a record pass for code that was changed since.
+    """
+    roots = [Path(str(files(package))) for package in ("bmnode", "operators", "pipelines")]
+    sources = sorted(path for root in roots for ending in ("*.py", "*.toml") for path in root.rglob(ending))
+    return digest(path.read_text(encoding="utf-8") for path in sources)
+
+
+def _within(report: ReportProgress, low: float, high: float, progress: Progress) -> None:
+    report(Progress(fraction=low + (high - low) * progress.fraction, step=progress.step))
+
+
+def _number(study: SimulatedStudy) -> int:
+    """Of the patient, from the study's folder: `patient-00001/baseline/ct/dicom`."""
+    return int(study.dicom.parents[2].name.rpartition("-")[2])
+
+
+def _record_path(study: SimulatedStudy, out: Path) -> Path:
+    """Outside the study's folder, whose manifest lists every file."""
+    place = study.dicom.parent.relative_to(out / COHORT)
+    return out / RECORDS / place.with_suffix(".json")
+
+
+def _evaluated(folder: Path, path: Path, patient: int, code: str) -> StudyRecord:
+    """In a worker: the record of one study, from its file where that is of this study and this code."""
+    from pipelines.evaluation.records import load_record
+    from pipelines.evaluation.study import evaluate_study
+
+    plan = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["plan"]
+    key = digest([plan, code])
+    record = load_record(path, key=key)
+    if record is None:
+        record = evaluate_study(folder, patient=patient, key=key)
+        record.save(path)
+    return record
+
+
+MEASUREMENTS = MeasurementAccuracy()
