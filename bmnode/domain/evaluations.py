@@ -180,11 +180,10 @@ class MeasurementReport:
         lesions, found = (sum(getattr(row, name) for row in overall) for name in ("lesions", "found"))
         judged = self.count(Verdict.MET) + self.count(Verdict.MISSED) + self.count(Verdict.NOT_EVALUABLE)
         return (
-            f"SIMULATED, {self.patients} patients: {self.count(Verdict.MET)} of {judged} targets met, "
-            f"{self.count(Verdict.MISSED)} missed, {self.count(Verdict.NOT_EVALUABLE)} not evaluable; "
-            f"{found} of {lesions} lesions found, {sum(row.false or 0 for row in overall)} false candidates in "
-            f"{sum(row.studies - row.refused for row in overall)} assessed studies, "
-            f"{sum(row.refused for row in overall)} studies refused"
+            f"SIMULATED, patients {self.patients}; targets {judged}: met {self.count(Verdict.MET)}, missed "
+            f"{self.count(Verdict.MISSED)}, not evaluable {self.count(Verdict.NOT_EVALUABLE)}; lesions found {found} "
+            f"of {lesions}; false candidates {sum(row.false or 0 for row in overall)}; studies refused "
+            f"{sum(row.refused for row in overall)} of {sum(row.studies for row in overall)}"
         )
 
 

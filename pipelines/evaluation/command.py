@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ from pipelines.app import PIPELINE
 
 if TYPE_CHECKING:
     from pipelines.evaluation.records import StudyRecord
+
+for _needed in ("cc3d", "holoscan", "skimage"):  # of the branches; the simulator asks for its own
+    if find_spec(_needed) is None:
+        raise ModuleNotFoundError(f"No module named {_needed!r}", name=_needed)
 
 FULL, QUICK = "measurements", "measurements-quick"
 """Cohorts that come along."""

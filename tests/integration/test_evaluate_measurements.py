@@ -44,8 +44,7 @@ def test_quick_meets_its_targets(quick: tuple[Path, subprocess.CompletedProcess[
     assert said.returncode == 0, said.stdout + said.stderr
     assert said.stdout.startswith("SIMULATED patients")
     last = said.stdout.rstrip().splitlines()[-1]
-    assert last.startswith("SIMULATED, 1 patients: ")
-    assert " 0 missed, 0 not evaluable; " in last
+    assert last.startswith("SIMULATED, patients 1; targets 18: met 18, missed 0, not evaluable 0; ")
     assert "100% 5 of 5 studies measured" in said.stderr
 
 
@@ -89,7 +88,7 @@ def test_a_measurement_that_is_wrong_fails_the_run(
     found = json.loads(said.stdout)
     missed = {(row["modality"], row["quantity"]) for row in found["rows"] if row["verdict"] == "missed"}
     assert missed == {("ct", "Volume")}
-    assert " 1 missed" in found["summary"]
+    assert "met 17, missed 1," in found["summary"]
 
 
 def test_quick_has_a_cohort_of_its_own(cache: Path) -> None:

@@ -177,7 +177,7 @@ def test_one_missed_target_fails_the_run() -> None:
     assert not report(met, missed).is_met
     assert not report().is_met
     assert not report(dataclasses.replace(met, target="", verdict=Verdict.REPORTED)).is_met
-    assert "1 of 2 targets met, 1 missed, 0 not evaluable" in report(met, missed).summary
+    assert "targets 2: met 1, missed 1, not evaluable 0;" in report(met, missed).summary
 
 
 def test_targets_are_found_by_their_row() -> None:
