@@ -34,7 +34,7 @@ app = typer.Typer(
 
 EXAMPLE = "Example: bmnode evaluate measurements --quick --workers 2"
 _COLUMNS = ("modality", "quantity", "masks", "of", "n", "bias (95 % CI)", "limits of agreement", "median")
-_COLUMNS_JUDGED = ("bias %", "limits %", "not evaluable", "target", "verdict")
+_COLUMNS_JUDGED = ("bias %", "limits %", "not evaluable", "verdict")
 _DETECTION = ("modality", "size", "lesions", "found", "sensitivity", "95 % CI", "false/study", "parts", "refused")
 
 
@@ -101,6 +101,9 @@ def _tell(found: MeasurementReport, *, as_json: bool) -> None:
         return
     say("SIMULATED patients: differences are measured minus true; nothing here was measured on people.")
     emit_table((*_COLUMNS, *_COLUMNS_JUDGED), [_cells(row) for row in found.rows], empty="nothing was measured")
+    for row in found.rows:
+        if row.verdict == "missed":
+            say(f"missed: {row.modality} {row.quantity} on {row.masks} masks, {row.group}: the target is {row.target}")
     emit_table(_DETECTION, [_detection_cells(row) for row in found.detection], empty="nothing was searched")
     say(found.summary)
 
@@ -128,7 +131,6 @@ def _cells(row: AccuracyRow) -> tuple[object, ...]:
         "" if percent is None else f"{percent.bias:.1f}",
         "" if percent is None else _range(percent.limits),
         ", ".join(f"{count} {reason}" for reason, count in row.not_evaluable.items()),
-        row.target,
         row.verdict,
     )
 

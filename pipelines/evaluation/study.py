@@ -16,7 +16,7 @@ from bmnode.selection.headers import read_study
 from operators.graph.contract import NotAssessableError, StudyInput
 from operators.simulation.cohort.protocol_keys import Modality
 from operators.simulation.truth.label_maps import PlanarLabels
-from operators.simulation.truth.model import LabelKind, LesionTruth
+from operators.simulation.truth.model import LabelKind, LesionTruth, StudyTruth
 from operators.simulation.truth.read import TruthFolder, load_truth
 from pipelines.app import PIPELINE
 from pipelines.evaluation import found
@@ -27,6 +27,7 @@ from pipelines.evaluation.quantities import OF_MODALITY, Quantity, reported
 from pipelines.evaluation.records import LesionRecord, StudyRecord, Values
 from pipelines.evaluation.truths import (
     NO_TRUTH,
+    NO_VOLUME,
     NO_VOXEL,
     diameter_mm,
     on_grid,
@@ -80,42 +81,49 @@ def _loaded(request: PipelineRequest) -> Loaded | None:
 
 
 def _volumetric(record: StudyRecord, truth: TruthFolder, result: ResultSet, *, loaded: Loaded | None) -> StudyRecord:
-    """Without a volume no lesion has a place in it: the study's refusal says why."""
+    """Lesions that lie in the field, even in part; all of them where there is no volume to say so."""
+    lesions = [lesion for lesion in truth.study.lesions if lesion.centre_lps is not None]
     if loaded is None:
-        return record
+        return replace(record, lesions=tuple(_lesion(item, truth.study, why=NO_VOLUME) for item in lesions))
     labels = truth.labels(loaded.series_uid, LabelKind.LESIONS)
     values = on_grid(labels, loaded.volume.geometry)
     decoys = on_grid(truth.labels(loaded.series_uid, LabelKind.DECOYS), loaded.volume.geometry)
     blurred = blurred_truth(truth, loaded.series_uid) if record.modality in _EMISSION else None
-    inside = [lesion for lesion in truth.study.lesions if _in_field(lesion, loaded.volume.geometry)]
-    lesions = []
+    inside = [
+        lesion for lesion in lesions if _in_field(lesion, loaded.volume.geometry) or (values == lesion.label).any()
+    ]
+    measured = []
     for lesion in inside:
         mask = values == lesion.label
-        reason = why_not(mask, decoys)
-        true = {**true_values(lesion, truth.study), **_seen(lesion, blurred, labels.values == lesion.label)}
-        missing = set(OF_MODALITY[record.modality]) - set(true)
-        lesions.append(
-            LesionRecord(
-                name=lesion.name,
-                diameter_mm=diameter_mm(lesion.volume_ml),
-                resolutions=diameter_mm(lesion.volume_ml) / resolution_mm(truth.study),
-                is_shown=bool(mask.any()),
-                why_not=reason or (NO_TRUTH if missing else ""),
-                true=true,
-                given=given_values(loaded, mask) if mask.any() else _NONE,
-            )
-        )
+        seen = _seen(lesion, blurred, labels.values == lesion.label)
+        item = _lesion(lesion, truth.study, why=why_not(mask, decoys), seen=seen)
+        given = given_values(loaded, mask) if mask.any() else _NONE
+        measured.append(replace(item, is_shown=bool(mask.any()), given=given))
     findings = found.candidates(result)
-    overlap = found.overlap_in_volume(result, findings, labels, numbers=[lesion.label for lesion in inside])
-    pairs = match(overlap)
+    pairs = match(found.overlap_in_volume(result, findings, labels, numbers=[lesion.label for lesion in inside]))
+    reports = [found.found_values(item, OF_MODALITY[record.modality]) for item in findings]
     return replace(
         record,
-        lesions=_with_partners(
-            lesions, pairs, [found.found_values(item, OF_MODALITY[record.modality]) for item in findings]
-        ),
+        lesions=_with_partners(measured, pairs, reports),
         candidates=len(findings),
         parts=len(pairs.parts),
         false=len(pairs.false),
+    )
+
+
+def _lesion(lesion: LesionTruth, study: StudyTruth, *, why: str, seen: Values = _NONE) -> LesionRecord:
+    """A lesion that was not yet looked for."""
+    true = {**true_values(lesion, study), **seen}
+    unknown = set(OF_MODALITY[Modality(study.modality)]) - set(true)
+    diameter = diameter_mm(lesion.volume_ml)
+    return LesionRecord(
+        name=lesion.name,
+        diameter_mm=diameter,
+        resolutions=diameter / resolution_mm(study),
+        is_shown=False,
+        why_not=why or (NO_TRUTH if unknown else ""),
+        true=true,
+        given=_NONE,
     )
 
 

@@ -26,6 +26,7 @@ CUT = "cut by the field"
 NO_VOXEL = "fills no voxel by half"
 DECOY = "shares voxels with a benign change"
 NO_TRUTH = "its true value is not known"
+NO_VOLUME = "the study gives no volume to measure on"
 _KVP = 120.0
 _SPINE = {"C": BoneLabel.CERVICAL_SPINE, "T": BoneLabel.THORACIC_SPINE, "L": BoneLabel.LUMBAR_SPINE}
 _OTHERS = {"skull": BoneLabel.SKULL, "mandible": BoneLabel.SKULL, "rib": BoneLabel.RIBS, "hip": BoneLabel.PELVIS} | {

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from bmnode.cli.documents import KINDS
+from operators.simulation.cohort.protocol_keys import Modality
+from operators.simulation.truth.model import StudyTruth
 from pipelines.evaluation.quantities import DEFINITIONS, OF_MODALITY
 from pipelines.evaluation.records import load_record
+from pipelines.evaluation.study import evaluate_study
+from pipelines.evaluation.table import accuracy_rows
+from pipelines.evaluation.truths import NO_VOLUME
+from tests.unit.evaluation.test_values import LESION, study
 
 pytestmark = pytest.mark.timeout(600)
 STUDIES = {"bone-scan", "spect-ct", "ct", "mri", "pet-ct"}
@@ -82,13 +89,28 @@ def test_a_measurement_that_is_wrong_fails_the_run(
     path.write_text(json.dumps(content), encoding="utf-8")
     try:
         said = evaluate("--quick", "--out", out, "--workers", "1", "--json", cache=cache)
+        shown = evaluate("--quick", "--out", out, "--workers", "1", cache=cache)
     finally:
         path.write_bytes(kept)
-    assert said.returncode == 1, said.stderr
+    assert (said.returncode, shown.returncode) == (1, 1), said.stderr
+    assert "missed: ct Volume on true masks, 3 resolutions and more: the target is bias" in shown.stdout
     found = json.loads(said.stdout)
     missed = {(row["modality"], row["quantity"]) for row in found["rows"] if row["verdict"] == "missed"}
     assert missed == {("ct", "Volume")}
     assert "met 17, missed 1," in found["summary"]
+
+
+def test_a_study_that_cannot_be_read_loses_no_lesion(tmp_path: Path) -> None:
+    """Where there is no volume, the lesions stay in the record and say why they have no values."""
+    (tmp_path / "dicom").mkdir()
+    (tmp_path / "truth").mkdir()
+    truth = study(Modality.PET, LESION, tracer="fdg", resolution_mm=5.5)
+    (tmp_path / "truth" / "truth.json").write_bytes(TypeAdapter(StudyTruth).dump_json(truth))
+    record = evaluate_study(tmp_path, patient=1, key="k")
+    assert record.refusal == "no_images"
+    assert [(item.name, item.why_not, item.is_shown) for item in record.lesions] == [("one", NO_VOLUME, False)]
+    row = next(item for item in accuracy_rows([record]) if item.quantity == "Volume")
+    assert (row.n, row.not_evaluable) == (0, {NO_VOLUME: 1})
 
 
 def test_quick_has_a_cohort_of_its_own(cache: Path) -> None:
