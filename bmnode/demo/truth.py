@@ -19,6 +19,7 @@ from bmnode.results.reading import (
     Report,
     ReportedFinding,
     frame_mask,
+    is_placed,
     read_object,
     segment_frames,
 )
@@ -86,6 +87,8 @@ def _segment_positions(segmentations: Sequence[Path]) -> dict[str, Points]:
     positions: dict[str, list[Points]] = {}
     for path in segmentations:
         dataset = read_object(path)
+        if not is_placed(dataset):
+            continue  # of a planar view: its findings are matched by their outlines
         tracking = {int(item.SegmentNumber): item.get("TrackingUID") for item in dataset.SegmentSequence}
         shared = dataset.SharedFunctionalGroupsSequence[0]
         step = _steps(shared)

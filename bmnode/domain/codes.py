@@ -54,6 +54,8 @@ class Finding:
     BONE_METASTASIS = Code("94222008", "SCT", "Bony metastasis")
     ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure")
     ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
+    FUNCTION = Code("246464006", "SCT", "Function")
+    """CID 7150: uptake that is taken for no lesion is a function, not a structure."""
     SECONDARY_NEOPLASM = Code("14799000", "SCT", "Neoplasm, Secondary")
     BONE = Code("272673000", "SCT", "Bone")
     MUSCLE = Code("91727004", "SCT", "Muscle")

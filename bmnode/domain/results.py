@@ -107,6 +107,39 @@ class Segmentation:
                 raise ValueError(f"segment {segment.label!r} is on another grid than its segmentation")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PlanarSegmentation:
+    """Segments on one view: one frame of a planar image, which has no place in the patient.
+
+    A segment is the pixels inside its finding's outlines on this view and is known by the
+    finding's Tracking UID; its mask has one slice. Raises ValueError where a mask is on another
+    matrix, or a Tracking UID is missing or repeated.
+    """
+
+    source_instance_uid: str
+    frame_number: int | None
+    """From 1; None for an instance of one frame."""
+    shape: tuple[int, int]
+    """(rows, columns) of the frame."""
+    patient_orientation: tuple[str, str] | None
+    """Where rows run to and where columns run to (Patient Orientation, PS3.3 C.7.6.1.1.1); None where not known."""
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        tracked = [segment.tracking_uid for segment in self.segments]
+        if not self.segments or None in tracked or len(set(tracked)) != len(tracked):
+            raise ValueError("a planar segmentation has segments, each with a Tracking UID of its own")
+        if any(segment.mask.grid_shape != (1, *self.shape) for segment in self.segments):
+            raise ValueError("a planar segment is on another matrix than its view")
+
+    def shows(self, polygon: ImagePolygon) -> bool:
+        """Whether the outline lies on this view."""
+        return (polygon.sop_instance_uid, polygon.frame_number or 1) == (
+            self.source_instance_uid,
+            self.frame_number or 1,
+        )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentReference:
     """Where a finding is drawn: segmentation (index into the result set) and segment number (from 1)."""
@@ -135,7 +168,7 @@ class ResultSet:
     """Everything a pipeline says of one study.
 
     Raises ValueError where it contradicts itself: a refusal with findings, a finding whose
-    segment does not exist, two findings under one Tracking UID.
+    segment does not exist, a planar segment without its finding, two findings under one Tracking UID.
     """
 
     study_uid: str
@@ -147,6 +180,8 @@ class ResultSet:
     measurements: tuple[Measurement, ...] = ()
     """Of the whole study."""
     segmentations: tuple[Segmentation, ...] = ()
+    planar_segmentations: tuple[PlanarSegmentation, ...] = ()
+    """One a view at most; linked to the findings by Tracking UID."""
     quality: tuple[QualityCheck, ...] = ()
     algorithms: tuple[Algorithm, ...] = ()
     limitations: tuple[str, ...] = ()
@@ -157,11 +192,16 @@ class ResultSet:
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.NOT_ASSESSABLE) != (self.refusal is not None):
             raise ValueError("a study is not assessable if and only if there is a refusal")
-        if self.refusal is not None and (self.findings or self.measurements or self.segmentations):
+        segmented = self.segmentations or self.planar_segmentations
+        if self.refusal is not None and (self.findings or self.measurements or segmented):
             raise ValueError("a study that is not assessable has no findings, measurements or segmentations")
         seen = [finding.tracking_uid for finding in self.findings]
         if len(seen) != len(set(seen)):
             raise ValueError("two findings share a Tracking UID")
+        self._check_segments()
+        self._check_views()
+
+    def _check_segments(self) -> None:
         for finding in self.findings:
             reference = finding.segment
             if reference is None:
@@ -170,3 +210,13 @@ class ResultSet:
                 raise ValueError(f"{finding.tracking_id} names a segmentation that does not exist")
             if not 1 <= reference.segment_number <= len(self.segmentations[reference.segmentation_index].segments):
                 raise ValueError(f"{finding.tracking_id} names a segment that does not exist")
+
+    def _check_views(self) -> None:
+        views = [(item.source_instance_uid, item.frame_number or 1) for item in self.planar_segmentations]
+        if len(views) != len(set(views)):
+            raise ValueError("two planar segmentations are of one view")
+        outlines = {finding.tracking_uid: finding.polygons for finding in self.findings}
+        for view in self.planar_segmentations:
+            for segment in view.segments:
+                if not any(view.shows(polygon) for polygon in outlines.get(segment.tracking_uid or "", ())):
+                    raise ValueError(f"segment {segment.label!r} is of no finding with an outline on its view")

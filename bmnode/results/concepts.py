@@ -44,6 +44,7 @@ class Item:
     METHOD = Code("370129005", "SCT", "Measurement Method")
     DERIVATION = Code("121401", "DCM", "Derivation")
     REFERENCED_SEGMENT = Code("121191", "DCM", "Referenced Segment")
+    SEGMENTATION_FRAME = Code("121214", "DCM", "Referenced Segmentation Frame")
     ALGORITHM_NAME = Code("111001", "DCM", "Algorithm Name")
     ALGORITHM_VERSION = Code("111003", "DCM", "Algorithm Version")
     ALGORITHM_PARAMETERS = Code("111002", "DCM", "Algorithm Parameters")
@@ -114,6 +115,8 @@ SERIES_TEXT: Mapping[ResultKind, str] = {
     ResultKind.ROI_SR: "bmnode outlines - RESEARCH USE ONLY",
     ResultKind.SEG: "bmnode segmentation - RESEARCH USE ONLY",
 }
+FICTITIOUS_GEOMETRY = "FICTITIOUS GEOMETRY for viewers: do not measure or fuse by it"
+"""Content Description of a planar segmentation with an invented plane (LO, 64 characters)."""
 SIMULATED = "SIMULATED"
 SIMULATED_STATEMENT = "SIMULATED - made from simulated images, not from a patient"
 

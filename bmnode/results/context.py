@@ -32,6 +32,8 @@ class WriteContext:
     software_version: str
     pipeline_name: str
     pipeline_version: str
+    fictitious_planar_geometry: bool = False
+    """Whether segmentations of planar views get an invented place, for viewers that draw none without; they say so."""
 
     def __post_init__(self) -> None:
         if not all((self.job_digest, self.software_version, self.pipeline_name, self.pipeline_version)):

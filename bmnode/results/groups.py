@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from highdicom import sr
 
 from bmnode.domain.codes import Code, Finding, project_code
 from bmnode.domain.geometry import ImagePolygon
-from bmnode.domain.results import Algorithm, Evaluation, FindingResult, Measurement, ResultSet, SegmentReference
+from bmnode.domain.results import (
+    Algorithm,
+    Evaluation,
+    FindingResult,
+    Measurement,
+    PlanarSegmentation,
+    ResultSet,
+    SegmentReference,
+)
 from bmnode.results.concepts import SEGMENTATION, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.instance import algorithms_of, plain
+from bmnode.results.seg_planar import source_frame_number
 from bmnode.results.sources import SourceStudy
 
 STUDY_TRACKING_ID = "Study"
@@ -22,24 +31,27 @@ STUDY_TRACKING_ID = "Study"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupContext:
-    """What the groups of one report refer to. `segmentation_uids` are SOP Instance UIDs by index."""
+    """What the groups of one report refer to. The UIDs are SOP Instance UIDs of the result set's segmentations and
+    planar segmentations by index."""
 
     source: SourceStudy
     result_set: ResultSet
     context: WriteContext
     segmentation_uids: Mapping[int, str]
+    planar_uids: Mapping[int, str] = field(default_factory=dict)
 
 
 def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
     """The groups of one finding, all under its Tracking UID.
 
     A finding with a segment is one TID 1411 group; a finding with outlines one TID 1410 group an
-    outline, of which the first carries the measurements; a finding with neither one TID 1501 group.
+    outline, of which the first carries the measurements, and one a planar segment; a finding with neither one
+    TID 1501 group.
     """
     if finding.segment is not None:
         return [_segment_group(finding, finding.segment, refer)]
     if finding.polygons:
-        return outline_groups(finding, refer)
+        return [*outline_groups(finding, refer), *_planar_segment_groups(finding, refer)]
     return [
         sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
@@ -123,6 +135,45 @@ def _segment_group(finding: FindingResult, reference: SegmentReference, refer: G
         measurements=[encode_measurement(item) for item in finding.measurements],
         qualitative_evaluations=_evaluations(finding.evaluations),
     )
+
+
+def _planar_segment_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
+    """One TID 1410 group a view on which the finding is segmented: Referenced Segmentation Frame, no numbers."""
+    return [
+        sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
+            referenced_segment=_segmentation_frame(view, number, uid=refer.planar_uids[index], refer=refer),
+            finding_category=coded(Finding.ABNORMAL_STRUCTURE),
+            finding_type=coded(finding.finding_type),
+            finding_sites=_sites(finding),
+            algorithm_id=_algorithm(refer),
+        )
+        for index, view in enumerate(refer.result_set.planar_segmentations)
+        for number, segment in enumerate(view.segments, 1)
+        if segment.tracking_uid == finding.tracking_uid
+    ]
+
+
+def _segmentation_frame(
+    view: PlanarSegmentation, number: int, *, uid: str, refer: GroupContext
+) -> sr.ReferencedSegmentationFrame:
+    """A planar segmentation has one frame a segment, so that the frame's number names the segment."""
+    instance = refer.source.instance(view.source_instance_uid)
+    frame = source_frame_number(view, instance)
+    reference = sr.ReferencedSegmentationFrame(
+        sop_class_uid=SEGMENTATION,
+        sop_instance_uid=uid,
+        frame_number=number,
+        segment_number=number,
+        source_image=sr.SourceImageForSegmentation(
+            referenced_sop_class_uid=instance.sop_class_uid,
+            referenced_sop_instance_uid=instance.sop_instance_uid,
+            referenced_frame_numbers=None if frame is None else [frame],
+        ),
+    )
+    # highdicom writes both numbers; PS3.3 Table 10-3 has the segment's only where there is no frame's.
+    del reference[0].ReferencedSOPSequence[0].ReferencedSegmentNumber
+    return reference
 
 
 def _region(polygon: ImagePolygon, source: SourceStudy) -> sr.ImageRegion:

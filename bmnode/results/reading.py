@@ -16,7 +16,7 @@ from bmnode.domain.results import Evaluation, Measurement, Outcome
 from bmnode.domain.study import Reason
 from bmnode.errors import ResultError
 from bmnode.results.bits import unpack_frame
-from bmnode.results.concepts import REASON_CODES, Item, Status
+from bmnode.results.concepts import FICTITIOUS_GEOMETRY, REASON_CODES, Item, Status
 from bmnode.results.content_tree import children, code_of, coded_value, name_of, text_of
 from bmnode.results.groups import STUDY_TRACKING_ID
 from bmnode.results.sources import UNREADABLE
@@ -46,6 +46,8 @@ class ReportedFinding:
     polygons: tuple[ImagePolygon, ...]
     measurements: tuple[Measurement, ...]
     evaluations: tuple[Evaluation, ...]
+    planar_segments: tuple[SegmentLink, ...] = ()
+    """One a planar view that the finding is segmented on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,13 +80,14 @@ class ReadSegment:
     tracking_id: str | None
     tracking_uid: str | None
     voxel_count: int
-    volume_ml: float
+    volume_ml: float | None
+    """None for a planar view, whose pixels have no volume."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentFrame:
     """One frame of a segmentation: its place in the file (from 0), its segment, its source frame (from 1; None for a
-    single-frame source) and its first pixel's position (LPS, mm)."""
+    single-frame source) and its first pixel's position (LPS, mm), empty where it has none: a planar view."""
 
     index: int
     segment_number: int
@@ -129,8 +132,14 @@ def read_segments(path: Path) -> tuple[ReadSegment, ...]:
     for frame in segment_frames(dataset):
         voxels = int(np.count_nonzero(frame_mask(dataset, frame)))
         counts[frame.segment_number] = counts.get(frame.segment_number, 0) + voxels
-    voxel_ml = voxel_volume_ml(dataset)
+    voxel_ml = voxel_volume_ml(dataset) if is_placed(dataset) else None
     return tuple(_segment(item, counts.get(int(item.SegmentNumber), 0), voxel_ml) for item in dataset.SegmentSequence)
+
+
+def is_placed(dataset: Dataset) -> bool:
+    """Whether the segmentation lies in the patient: not so that of a planar view, nor one with an invented plane."""
+    has_plane = "PlaneOrientationSequence" in dataset.SharedFunctionalGroupsSequence[0]
+    return has_plane and str(dataset.get("ContentDescription") or "") != FICTITIOUS_GEOMETRY
 
 
 def voxel_volume_ml(dataset: Dataset) -> float:
@@ -151,10 +160,15 @@ def segment_frames(dataset: Dataset) -> Iterator[SegmentFrame]:
                 segment_number=int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber),
                 source_instance_uid=str(image.ReferencedSOPInstanceUID),
                 source_frame_number=None if number is None else int(number),
-                position=tuple(float(value) for value in groups.PlanePositionSequence[0].ImagePositionPatient),
+                position=_position(groups),
             )
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise ResultError(f"the SEG cannot be understood: {error}") from error
+
+
+def _position(groups: Dataset) -> tuple[float, ...]:
+    planes = groups.get("PlanePositionSequence") or []
+    return tuple(float(value) for plane in planes[:1] for value in plane.ImagePositionPatient)
 
 
 def frame_mask(dataset: Dataset, frame: SegmentFrame) -> BoolArray:
@@ -168,7 +182,7 @@ def frame_mask(dataset: Dataset, frame: SegmentFrame) -> BoolArray:
 # --- segments --------------------------------------------------------------------------
 
 
-def _segment(item: Dataset, count: int, voxel_ml: float) -> ReadSegment:
+def _segment(item: Dataset, count: int, voxel_ml: float | None) -> ReadSegment:
     region = item.get("AnatomicRegionSequence")
     modifier = region[0].get("AnatomicRegionModifierSequence") if region else None
     return ReadSegment(
@@ -181,7 +195,7 @@ def _segment(item: Dataset, count: int, voxel_ml: float) -> ReadSegment:
         tracking_id=item.get("TrackingID"),
         tracking_uid=item.get("TrackingUID"),
         voxel_count=count,
-        volume_ml=count * voxel_ml,
+        volume_ml=None if voxel_ml is None else count * voxel_ml,
     )
 
 
@@ -246,6 +260,11 @@ def _finding(uid: str, groups: list[Dataset]) -> ReportedFinding:
         site=code_of(sites[0].ConceptCodeSequence[0]) if sites else None,
         laterality=coded_value(sites[0], Item.LATERALITY) if sites else None,
         segment=_link(segments[0].ReferencedSOPSequence[0]) if segments else None,
+        planar_segments=tuple(
+            _frame_link(item.ReferencedSOPSequence[0])
+            for group in groups
+            for item in children(group, Item.SEGMENTATION_FRAME)
+        ),
         polygons=tuple(_polygon(item) for group in groups for item in children(group, value_type="SCOORD")),
         measurements=tuple(_measurement(item) for group in groups for item in children(group, value_type="NUM")),
         evaluations=tuple(_evaluation(item) for group in groups for item in _evaluation_items(group)),
@@ -256,6 +275,14 @@ def _link(reference: Dataset) -> SegmentLink:
     return SegmentLink(
         sop_instance_uid=str(reference.ReferencedSOPInstanceUID),
         segment_number=int(reference.ReferencedSegmentNumber),
+    )
+
+
+def _frame_link(reference: Dataset) -> SegmentLink:
+    """The frame of a planar segmentation, which has one frame a segment in the order of their numbers."""
+    return SegmentLink(
+        sop_instance_uid=str(reference.ReferencedSOPInstanceUID),
+        segment_number=int(reference.ReferencedFrameNumber),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -42,6 +43,8 @@ IDENTIFYING = (
 )
 """Type 1 and 2 of Patient and General Study: copied as they stand, valid or not, so that an archive files the
 result beside its images."""
+_DIRECTION = re.compile(r"[AFHLPR]{1,3}")
+"""Patient Orientation of a biped (PS3.3 C.7.6.1.1.1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +78,10 @@ class SourceInstance:
     places: tuple[FramePlace, ...]
     lossy: tuple[tuple[str, Any], ...]
     """Lossy Image Compression attributes by keyword, which everything derived inherits (PS3.3 C.7.6.1.1.5)."""
+    patient_orientation: tuple[str, str] | None
+    """Patient Orientation of an instance of one frame; of several views it could hold for one only."""
+    pixel_spacing_mm: tuple[float, float] | None
+    """Pixel Spacing of the data set itself (rows, columns), where it states one above 0."""
 
     @classmethod
     def from_header(cls, header: Dataset, path: Path) -> SourceInstance:
@@ -92,6 +99,8 @@ class SourceInstance:
             frame_of_reference_uid=str(header.get("FrameOfReferenceUID") or ""),
             places=frame_places(header),
             lossy=tuple((key, header.get(key)) for key in keywords if header.get(key) not in (None, "")),
+            patient_orientation=_patient_orientation(header),
+            pixel_spacing_mm=_pixel_spacing(header),
         )
 
 
@@ -235,6 +244,21 @@ def _macros(group: Dataset) -> list[Dataset]:
 def _image_type(header: Dataset) -> tuple[str, ...]:
     value: Any = header.get("ImageType") or ()
     return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+
+
+def _patient_orientation(header: Dataset) -> tuple[str, str] | None:
+    value: Any = header.get("PatientOrientation")
+    stated = [] if value is None or isinstance(value, str) else [str(item) for item in value]
+    is_whole = len(stated) == 2 and all(_DIRECTION.fullmatch(item) for item in stated)
+    return (stated[0], stated[1]) if is_whole and int(header.get("NumberOfFrames") or 1) == 1 else None
+
+
+def _pixel_spacing(header: Dataset) -> tuple[float, float] | None:
+    try:
+        rows, columns = (float(item) for item in header["PixelSpacing"].value)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (rows, columns) if min(rows, columns) > 0.0 and np.isfinite([rows, columns]).all() else None
 
 
 def _uid(header: Dataset, keyword: str) -> str:

@@ -39,8 +39,9 @@ def build_root_report(
 ) -> Dataset:
     """The root of the result set: everything found, or why nothing could be.
 
-    `segmentations` are the objects of `result_set.segmentations` in their order; `outlines` the
-    report that `build_outline_report` made. Raises ResultError where a source is missing.
+    `segmentations` are the objects of `result_set.segmentations` in their order, then those of
+    `result_set.planar_segmentations`; `outlines` the report that `build_outline_report` made.
+    Raises ResultError where a source is missing.
     """
     refer = _group_context(result_set, source, context, segmentations)
     root = _container(Title.ONCOLOGY, result_set, source, context)
@@ -92,8 +93,15 @@ def _code_item(name: Code, value: Code) -> sr.CodeContentItem:
 def _group_context(
     result_set: ResultSet, source: SourceStudy, context: WriteContext, segmentations: Sequence[Dataset]
 ) -> GroupContext:
-    uids = {index: str(dataset.SOPInstanceUID) for index, dataset in enumerate(segmentations)}
-    return GroupContext(source=source, result_set=result_set, context=context, segmentation_uids=uids)
+    uids = [str(dataset.SOPInstanceUID) for dataset in segmentations]
+    volumes = len(result_set.segmentations)
+    return GroupContext(
+        source=source,
+        result_set=result_set,
+        context=context,
+        segmentation_uids=dict(enumerate(uids[:volumes])),
+        planar_uids=dict(enumerate(uids[volumes:])),
+    )
 
 
 def _container(

@@ -34,6 +34,7 @@ from bmnode.results.reading import (
     voxel_volume_ml,
 )
 from bmnode.results.sources import FramePlace, SourceStudy
+from bmnode.results.verify_planar import check_planar
 from bmnode.results.verify_report import check_content, check_report_reads, check_segments
 
 _READ_ITEM_BY_ITEM = frozenset({"sr-document-content", "segmentation-multi-frame-functional-groups"})
@@ -146,6 +147,14 @@ def _segmentation_reads(examined: Examined) -> None:
 
 
 def _masks(examined: Examined) -> None:
+    """The segmentation is that of its volume or of its view, whichever its number names."""
+    if segmentation_index(examined.dataset) < len(examined.result_set.segmentations):
+        _volume_masks(examined)
+    else:
+        check_planar(examined)
+
+
+def _volume_masks(examined: Examined) -> None:
     """Every frame lies where its source lies and holds the segment's voxels, all of them and no other."""
     segmentation = examined.result_set.segmentations[segmentation_index(examined.dataset)]
     slices = slice_sources(segmentation, examined.source)

@@ -85,10 +85,13 @@ def _same_measurements(written: tuple[Measurement, ...], expected: tuple[Measure
 
 
 def check_segments(examined: Examined) -> None:
-    """A finding refers to its own segmentation, and its volume in the report is that of the segment's voxels."""
+    """A finding refers to its own segments, and its volume in the report is that of the segment's voxels."""
+    report = parse_report(examined.dataset)
     expected = {item.tracking_uid: item.segment for item in examined.result_set.findings}
-    volumes: dict[str, dict[int, float]] = {}
-    for finding in parse_report(examined.dataset).findings:
+    volumes: dict[str, dict[int, float | None]] = {}
+    for finding in report.findings:
+        if report.title == Title.ONCOLOGY:
+            _same_planar_segments(finding, examined)
         link, reference = finding.segment, expected[finding.tracking_uid]
         if link is None or reference is None:
             continue
@@ -100,7 +103,24 @@ def check_segments(examined: Examined) -> None:
         _same_volume(finding, volumes[link.sop_instance_uid][link.segment_number])
 
 
-def _same_volume(finding: ReportedFinding, recomputed: float) -> None:
+def _same_planar_segments(finding: ReportedFinding, examined: Examined) -> None:
+    expected = [
+        (len(examined.result_set.segmentations) + index, number)
+        for index, view in enumerate(examined.result_set.planar_segmentations)
+        for number, segment in enumerate(view.segments, 1)
+        if segment.tracking_uid == finding.tracking_uid
+    ]
+    written = [
+        (segmentation_index(read_header(examined.siblings[link.sop_instance_uid])), link.segment_number)
+        for link in finding.planar_segments
+    ]
+    if written != expected:
+        raise ResultError(f"{finding.tracking_id}: does not refer to its planar segments")
+
+
+def _same_volume(finding: ReportedFinding, recomputed: float | None) -> None:
+    if recomputed is None:
+        raise ResultError(f"{finding.tracking_id}: refers to a segment that has no volume")
     for item in finding.measurements:
         is_volume = item.concept in _VOLUMES and item.unit == Unit.ML and item.derivation is None
         if is_volume and abs(item.value - recomputed) > RELATIVE_TOLERANCE * recomputed:

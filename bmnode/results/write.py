@@ -15,6 +15,7 @@ from bmnode.errors import ResultError
 from bmnode.results.context import ResultKind, ResultObject, WriteContext
 from bmnode.results.instance import save
 from bmnode.results.seg import build_segmentation
+from bmnode.results.seg_planar import build_planar_segmentation
 from bmnode.results.sources import SourceStudy
 from bmnode.results.sr import build_outline_report, build_root_report
 from bmnode.results.verify import verify_object
@@ -36,7 +37,8 @@ class _Draft:
 def write_results(
     result_set: ResultSet, *, source_files: Sequence[Path], out_dir: Path, context: WriteContext
 ) -> tuple[ResultObject, ...]:
-    """Write the root SR, the outlines' SR where findings have outlines, and one SEG a segmentation.
+    """Write the root SR, the outlines' SR where findings have outlines, and one SEG a segmentation
+    and planar view.
 
     `source_files` are the study's images; what is unreadable among them is left out. The same
     result set, sources and context give the same bytes. The objects are `sr.dcm`, `roi_sr.dcm`
@@ -69,6 +71,9 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
         segmentations = [
             build_segmentation(result_set, index, source=source, context=context)
             for index in range(len(result_set.segmentations))
+        ] + [
+            build_planar_segmentation(result_set, index, source=source, context=context)
+            for index in range(len(result_set.planar_segmentations))
         ]
         outlines = build_outline_report(result_set, source=source, context=context)
         root = build_root_report(

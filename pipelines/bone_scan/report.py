@@ -17,6 +17,7 @@ from operators.kernels.scintigraphy_outline import outline
 from operators.readers.planar import PlanarView, ViewName
 from pipelines.bone_scan.profile import BoneScanProfile
 from pipelines.bone_scan.quality import check_view
+from pipelines.bone_scan.segments import planar_segmentations
 from pipelines.volumetric import HISTOGRAM, MORPHOLOGY, NEIGHBORHOOD, algorithm
 
 METHOD = "HOTSPOT_ZONE_V1"
@@ -71,6 +72,9 @@ def report(
         input_series_uids=study.role(SeriesRole.PLANAR),
         findings=tuple(findings),
         measurements=tuple(item for assessed in views for item in _of_view(assessed)),
+        planar_segmentations=planar_segmentations(
+            findings, [(assessed.view, assessed.frame.is_upside_down) for assessed in views]
+        ),
         quality=tuple(
             check
             for assessed in views

@@ -24,7 +24,7 @@ def test_orthanc_routes_a_new_study_and_gets_the_result_back(site: Site, tmp_pat
     study = write_bone_scan(tmp_path, spec=PatientSpec(seed=21, patient_id="SYN-ROUTED"))
     sent = CStoreSender("GAMMA1", clock=SystemClock()).send(site.orthanc.as_peer(), study.files)
     assert all(item.accepted for item in sent)
-    site.await_results(study.study_uid, seg=False)
+    site.await_results(study.study_uid, seg=True)
     files = site.download_results(study.study_uid, tmp_path / "out")
     roots = [report for report in map(read_report, files["SR"]) if report.outcome is not None]
     assert [report.outcome for report in roots] == [Outcome.ASSESSED]
@@ -54,4 +54,4 @@ def test_a_study_is_pulled_by_hand(site: Site, tmp_path: Path) -> None:
     sent = CStoreSender("BMNODE", clock=SystemClock()).send(site.orthanc.as_peer(), study.files)
     assert all(item.accepted for item in sent)
     assert OrthancRest(site.orthanc.as_peer()).send_study(study.study_uid, to_ae_title="BMNODE") == len(study.files)
-    site.await_results(study.study_uid, seg=False)
+    site.await_results(study.study_uid, seg=True)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
@@ -53,16 +54,19 @@ def study(request: pytest.FixtureRequest, shared_data: Path, tmp_path: Path) -> 
 def test_a_real_study_ends_as_results_in_the_archive(
     site: Site, study: RealStudy, storescu: Path, tmp_path: Path
 ) -> None:
-    """SR, and SEG where there are slices, in Orthanc; dciodvfy has no error, dcmqi reads the SEG, the numbers hold."""
+    """SR and SEG in Orthanc; dciodvfy has no error, dcmqi reads the SEG of slices, the numbers hold."""
     send(storescu, study, port=site.node.plan.port)
-    site.await_results(study.study_uid, seg=study.has_slices)
+    site.await_results(study.study_uid, seg=True)
     files = site.download_results(study.study_uid, tmp_path / "out")
     reports = [read_report(path) for path in files["SR"]]
     root = next(report for report in reports if report.outcome is not None)
     assert root.outcome is Outcome.ASSESSED
     for path in (*files["SR"], *files.get("SEG", ())):
         assert [line for line in complaints(path, real=True) if line.startswith("Error")] == []
-    for path in files.get("SEG", ()):
+    for path in files["SEG"]:
+        if not study.has_slices:
+            check_planar_pixels(root, path, study)
+            continue
         said = run(program("segimage2itkimage"), "--inputDICOM", str(path), "--outputDirectory", str(tmp_path))
         assert said.returncode == 0, said.stderr
         check_volume_numbers(root, path, study)
@@ -130,3 +134,18 @@ def check_planar_numbers(report: Report, study: RealStudy) -> None:
         }
         for item in finding.measurements:
             assert item.value == pytest.approx(expected[item.unit, item.derivation], rel=TOLERANCE), item
+
+
+def check_planar_pixels(report: Report, segmentation: Path, study: RealStudy) -> None:
+    """Every finding's segment, read by highdicom through the source image, holds the pixels inside its outline."""
+    image = dcmread(study.files[0], stop_before_pixels=True)
+    seg = hd.seg.segread(segmentation)
+    numbers = {str(item.TrackingUID): int(item.SegmentNumber) for item in seg.SegmentSequence}
+    assert set(numbers) == {finding.tracking_uid for finding in report.findings}
+    pixels = seg.get_pixels_by_source_instance(
+        [image.SOPInstanceUID], segment_numbers=sorted(numbers.values()), combine_segments=False
+    )[0].astype(np.bool_)
+    for finding in report.findings:
+        (polygon,) = finding.polygons
+        expected = rasterise(polygon.points, shape=(int(image.Rows), int(image.Columns)))
+        np.testing.assert_array_equal(pixels[..., numbers[finding.tracking_uid] - 1], expected)

@@ -64,6 +64,11 @@ def _planar(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
     return series, result_sets.planar(series)
 
 
+def _planar_segmented(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.planar_bone_scan(folder)
+    return series, result_sets.planar_segmented(series)
+
+
 def _real_bone_scan(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
     path = real_bone_scan()
     header = pydicom.dcmread(path, stop_before_pixels=True)
@@ -93,10 +98,14 @@ CASES: dict[str, Make] = {
     "enhanced_mr": _volumetric(sources.enhanced_mr, Branch.MRI),
     "spect": _volumetric(sources.spect_recon, Branch.SPECT),
     "planar": _planar,
+    "planar_segmented": _planar_segmented,
+    "planar_fictitious": _planar_segmented,
     "real_bone_scan": _real_bone_scan,
     "negative": _negative,
     "refused": _refused,
 }
+CONTEXTS = {"planar_fictitious": dataclasses.replace(CONTEXT, fictitious_planar_geometry=True)}
+"""Where another context than the usual one is tried."""
 WITH_SEGMENTATION = ["ct", "pet_oblique_simulated", "mr", "enhanced_mr", "spect"]
 
 
@@ -109,7 +118,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
         if name not in made:
             root = tmp_path_factory.mktemp(name)
             series, result_set = CASES[name](root / "in")
-            objects = write_results(result_set, source_files=series.files, out_dir=root / "out", context=CONTEXT)
+            context = CONTEXTS.get(name, CONTEXT)
+            objects = write_results(result_set, source_files=series.files, out_dir=root / "out", context=context)
             made[name] = Case(series, result_set, objects)
         return made[name]
 
@@ -175,6 +185,27 @@ def test_dcmqi_reads_the_same_voxels(name: str, cases: Callable[[str], Case], tm
     for number, segment in enumerate(segmentation.segments, 1):
         found = on_grid(tmp_path / f"{number}.nrrd", segmentation)
         np.testing.assert_array_equal(found, segment.mask.to_array())
+
+
+def test_dcmqi_reads_the_pixels_of_planar_views_with_an_invented_plane(
+    cases: Callable[[str], Case], tmp_path: Path
+) -> None:
+    """The variant for viewers opens in Slicer's importer, every segment on its pixels, none mirrored."""
+    case = cases("planar_fictitious")
+    for path, view in zip(case.paths(ResultKind.SEG), case.result_set.planar_segmentations, strict=True):
+        folder = tmp_path / path.stem
+        folder.mkdir()
+        said = run(
+            program("segimage2itkimage"), "--inputDICOM", str(path), "--outputDirectory", str(folder), "-t", "nrrd"
+        )
+        assert said.returncode == 0, said.stderr
+        for number, segment in enumerate(view.segments, 1):
+            label, matrix = read_nrrd(folder / f"{number}.nrrd")
+            positions = (matrix @ np.c_[np.argwhere(label), np.ones(np.count_nonzero(label))].T)[:2].T
+            columns, rows = np.rint(positions / 4.0).astype(int).T
+            whole = np.zeros(view.shape, dtype=np.bool_)
+            whole[rows, columns] = True
+            np.testing.assert_array_equal(whole, segment.mask.to_array()[0])
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

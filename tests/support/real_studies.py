@@ -16,7 +16,7 @@ from tests.support.real_data import real_bone_scan, unpack
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RealStudy:
-    """One real study. `has_slices`: whether a SEG is expected beside the SR."""
+    """One real study. `has_slices`: whether it is a volume; its SEG then lies in the patient."""
 
     name: str
     study_uid: str

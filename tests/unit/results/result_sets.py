@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from bmnode.domain.codes import Code, Concept, Derivation, Finding, Laterality, LesionType, Site, Unit
+from bmnode.domain.codes import (
+    Code,
+    Concept,
+    Derivation,
+    Finding,
+    Laterality,
+    LesionType,
+    Site,
+    Unit,
+    UptakeKind,
+)
 from bmnode.domain.geometry import BoolArray, CroppedMask, ImagePolygon, VolumeGeometry
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import (
@@ -15,6 +25,7 @@ from bmnode.domain.results import (
     FindingResult,
     Measurement,
     Outcome,
+    PlanarSegmentation,
     QualityCheck,
     ResultSet,
     Segment,
@@ -204,4 +215,82 @@ def planar(series: SourceSeries, *, frames: tuple[int | None, ...] = (1, 2), sca
         algorithms=(ALGORITHM,),
         limitations=LIMITATIONS,
         synthetic=True,
+    )
+
+
+Ring = tuple[tuple[float, float], ...]
+CORNER: Ring = ((13, 20), (16, 20), (16, 22), (14, 22), (14, 24), (13, 24), (13, 20))
+"""8 pixels: rows 20 and 21 of columns 13 to 15, rows 22 and 23 of column 13."""
+BLOCK: Ring = ((16, 20), (19, 20), (19, 24), (16, 24), (16, 20))
+BLADDER: Ring = ((14, 40), (18, 40), (18, 42), (14, 42), (14, 40))
+_PIXEL_CM2 = 0.16
+
+
+def ring_mask(ring: Ring, shape: tuple[int, int]) -> BoolArray:
+    """The pixels of one of the rings above, written down by hand: (row, column)."""
+    mask = np.zeros(shape, dtype=np.bool_)
+    if ring == CORNER:
+        mask[20:22, 13:16] = mask[22:24, 13] = True
+    else:
+        (left, top), (right, bottom) = ring[0], ring[2]
+        mask[int(top) : int(bottom), int(left) : int(right)] = True
+    return mask
+
+
+def planar_segmented(series: SourceSeries, *, shape: tuple[int, int] = (64, 32)) -> ResultSet:
+    """A hot spot on both frames and the bladder on the first, outlined and segmented; the sources have 4 mm pixels."""
+    views: dict[str, dict[int, Ring]] = {"H1": {1: CORNER, 2: BLOCK}, "H2": {1: BLADDER}}
+    findings = tuple(_spot(series, name, rings) for name, rings in views.items())
+    return ResultSet(
+        study_uid=series.study_uid,
+        outcome=Outcome.ASSESSED,
+        branch=Branch.BONE_SCAN,
+        input_series_uids=(series.series_uid,),
+        findings=findings,
+        measurements=(_count(1),),
+        planar_segmentations=tuple(
+            PlanarSegmentation(
+                source_instance_uid=series.instance_uids[0],
+                frame_number=frame,
+                shape=shape,
+                patient_orientation=orientation,
+                segments=tuple(
+                    Segment(
+                        label=finding.tracking_id,
+                        category=Finding.ABNORMAL_STRUCTURE if finding.tracking_id == "H1" else Finding.FUNCTION,
+                        type=Finding.LESION if finding.tracking_id == "H1" else UptakeKind.BLADDER,
+                        mask=CroppedMask.from_array(
+                            ring_mask(views[finding.tracking_id][frame], shape)[np.newaxis],
+                        ),
+                        tracking_id=finding.tracking_id,
+                        tracking_uid=finding.tracking_uid,
+                    )
+                    for finding in findings
+                    if frame in views[finding.tracking_id]
+                ),
+            )
+            for frame, orientation in ((1, ("L", "F")), (2, ("R", "F")))
+        ),
+        quality=QUALITY,
+        algorithms=(ALGORITHM,),
+        limitations=LIMITATIONS,
+    )
+
+
+def _spot(series: SourceSeries, name: str, rings: dict[int, Ring]) -> FindingResult:
+    pixels = int(ring_mask(rings[1], (64, 32)).sum())
+    return FindingResult(
+        tracking_id=name,
+        tracking_uid=derive_uid("test", "spot", name),
+        finding_type=Finding.LESION if name == "H1" else Finding.ABNORMAL_STRUCTURE,
+        polygons=tuple(
+            ImagePolygon(sop_instance_uid=series.instance_uids[0], frame_number=frame, points=ring)
+            for frame, ring in rings.items()
+        ),
+        measurements=(
+            Measurement(concept=Concept.AREA, value=pixels * _PIXEL_CM2, unit=Unit.CM2, method="PIXEL_AREA_V1"),
+        ),
+        evaluations=(
+            Evaluation(concept=Concept.UPTAKE_KIND, value=UptakeKind.CANDIDATE if name == "H1" else UptakeKind.BLADDER),
+        ),
     )

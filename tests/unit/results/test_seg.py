@@ -21,7 +21,7 @@ from bmnode.results.bits import pack_frames, unpack_frame
 from bmnode.results.grid import slice_sources
 from bmnode.results.reading import frame_mask, read_segments, segment_frames, voxel_volume_ml
 from bmnode.results.recompute import Values, recompute_segments
-from bmnode.results.seg import segments_overlap
+from bmnode.results.seg_parts import segments_overlap
 from bmnode.results.sources import SourceStudy
 from bmnode.results.write import write_results
 from tests.unit.results import result_sets, sources
@@ -228,9 +228,9 @@ def test_segments_that_only_share_a_box_do_not_overlap() -> None:
     between[3, 3, 3] = True
     template = _template(geometry)
     apart = _with_masks(template, [diagonal, between])
-    assert not segments_overlap(apart)
+    assert not segments_overlap(apart.segments)
     between[4, 4, 4] = True
-    assert segments_overlap(_with_masks(template, [diagonal, between]))
+    assert segments_overlap(_with_masks(template, [diagonal, between]).segments)
 
 
 def _template(geometry: VolumeGeometry) -> Segmentation:
