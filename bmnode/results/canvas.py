@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bmnode import RESEARCH_USE_ONLY
 from bmnode.domain.geometry import BoolArray
-from bmnode.results.concepts import SIMULATED_STATEMENT
+from bmnode.results.concepts import LESION_COLOURS_RGB, SIMULATED_STATEMENT
 
 RGB = tuple[int, int, int]
 Grey = npt.NDArray[np.uint8]
@@ -23,6 +23,8 @@ LINE = 20
 MARGIN = 8
 BORDER = 2
 """Thickness of an outline in display pixels."""
+BRIGHTEST_PERCENTILE = 99.7
+"""The window's upper end: hot spots may saturate, the normal skeleton stays visible."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -52,6 +54,17 @@ def to_grey(values: npt.NDArray[np.floating], *, low: float, high: float, invert
     return np.asarray(grey, dtype=np.uint8)
 
 
+def bright_end(values: npt.NDArray[np.floating]) -> float:
+    """Nearly the largest of the values above 0; 1 where there is none."""
+    above = values[values > 0]
+    return float(np.percentile(above.astype(np.float64), BRIGHTEST_PERCENTILE)) if above.size else 1.0
+
+
+def lesion_colour(index: int) -> RGB:
+    """The colour of the finding at this place of the report, from 0."""
+    return LESION_COLOURS_RGB[index % len(LESION_COLOURS_RGB)]
+
+
 def resize_grey(grey: Grey, size: tuple[int, int]) -> Grey:
     """The image at (height, width), interpolated."""
     return np.asarray(Image.fromarray(grey).resize((size[1], size[0]), Image.Resampling.BILINEAR), dtype=np.uint8)
@@ -72,26 +85,43 @@ def outline(mask: BoolArray, *, thickness: int = BORDER) -> BoolArray:
     return np.asarray(mask & ~inner)
 
 
-def compose(panels: Sequence[Panel], *, legend: Sequence[tuple[str, RGB]], synthetic: bool) -> Image.Image:
-    """Panels side by side under the statements that head every output, with a legend below."""
-    statements = [RESEARCH_USE_ONLY, *([SIMULATED_STATEMENT] if synthetic else [])]
-    font = ImageFont.load_default(TEXT_SIZE)
-    text_width = max(int(font.getlength(text)) for text in [*statements, *(line for line, _ in legend)])
-    panels_width = sum(panel.grey.shape[1] + MARGIN for panel in panels) + MARGIN
-    head = LINE * len(statements) + MARGIN
-    height = head + LINE + max(panel.grey.shape[0] for panel in panels) + LINE * len(legend) + 2 * MARGIN
-    canvas = Image.new("RGB", (max(panels_width, text_width + 2 * MARGIN), height), BANNER)
+def statements_of(*, synthetic: bool) -> list[str]:
+    """What stands at the head of every picture."""
+    return [RESEARCH_USE_ONLY, *([SIMULATED_STATEMENT] if synthetic else [])]
+
+
+def banner(width: int, *, synthetic: bool) -> npt.NDArray[np.uint8]:
+    """The head of a picture of this width: (row, column, RGB), the statements in it."""
+    statements = statements_of(synthetic=synthetic)
+    canvas = Image.new("RGB", (width, LINE * len(statements) + MARGIN), BANNER)
     draw = ImageDraw.Draw(canvas)
     for index, text in enumerate(statements):
-        draw.text((MARGIN, MARGIN // 2 + index * LINE), text, fill=(255, 210, 90), font=font)
+        place = (MARGIN, MARGIN // 2 + index * LINE)
+        draw.text(place, text, fill=(255, 210, 90), font=ImageFont.load_default(TEXT_SIZE))
+    return np.asarray(canvas, dtype=np.uint8)
+
+
+def compose(panels: Sequence[Panel], *, legend: Sequence[tuple[str, RGB]], synthetic: bool) -> Image.Image:
+    """Panels side by side under the statements that head every output, with a legend below."""
+    font = ImageFont.load_default(TEXT_SIZE)
+    texts = [*statements_of(synthetic=synthetic), *(line for line, _ in legend)]
+    text_width = max(int(font.getlength(text)) for text in texts)
+    panels_width = sum(panel.grey.shape[1] + MARGIN for panel in panels) + MARGIN
+    width = max(panels_width, text_width + 2 * MARGIN)
+    top = banner(width, synthetic=synthetic)
+    head = top.shape[0]
+    height = head + LINE + max(panel.grey.shape[0] for panel in panels) + LINE * len(legend) + 2 * MARGIN
+    canvas = Image.new("RGB", (width, height), BANNER)
+    canvas.paste(Image.fromarray(top), (0, 0))
+    draw = ImageDraw.Draw(canvas)
     left = MARGIN
     for panel in panels:
         draw.text((left, head), panel.title, fill=WHITE, font=font)
         _paste(canvas, panel, (left, head + LINE))
         left += panel.grey.shape[1] + MARGIN
-    top = height - LINE * len(legend) - MARGIN
+    below = height - LINE * len(legend) - MARGIN
     for index, (text, colour) in enumerate(legend):
-        draw.text((MARGIN, top + index * LINE), text, fill=colour, font=font)
+        draw.text((MARGIN, below + index * LINE), text, fill=colour, font=font)
     return canvas
 
 

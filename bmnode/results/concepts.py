@@ -8,14 +8,15 @@ from highdicom.sr.coding import CodedConcept
 
 from bmnode.domain.codes import PROJECT_SCHEME, Code, project_code
 from bmnode.domain.ids import derive_uid
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.study import Branch, Reason
-from bmnode.results.context import ResultKind
 
 PROJECT_SCHEME_UID = derive_uid("coding scheme", PROJECT_SCHEME)
 PROJECT_SCHEME_NAME = "bmnode project codes"
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 class Title:
@@ -114,13 +115,19 @@ SERIES_TEXT: Mapping[ResultKind, str] = {
     ResultKind.SR: "bmnode findings - RESEARCH USE ONLY",
     ResultKind.ROI_SR: "bmnode outlines - RESEARCH USE ONLY",
     ResultKind.SEG: "bmnode segmentation - RESEARCH USE ONLY",
+    ResultKind.SC: "bmnode pictures - RESEARCH USE ONLY",
 }
 FICTITIOUS_GEOMETRY = "FICTITIOUS GEOMETRY for viewers: do not measure or fuse by it"
 """Content Description of a planar segmentation with an invented plane (LO, 64 characters)."""
 SIMULATED = "SIMULATED"
 SIMULATED_STATEMENT = "SIMULATED - made from simulated images, not from a patient"
 
-SERIES_NUMBER: Mapping[ResultKind, int] = {ResultKind.SR: 9901, ResultKind.ROI_SR: 9902, ResultKind.SEG: 9911}
+SERIES_NUMBER: Mapping[ResultKind, int] = {
+    ResultKind.SR: 9901,
+    ResultKind.ROI_SR: 9902,
+    ResultKind.SC: 9903,
+    ResultKind.SEG: 9911,
+}
 """Far above what scanners use; the segmentations count upwards."""
 
 LESION_COLOURS_RGB: tuple[tuple[int, int, int], ...] = (

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from bmnode.domain.ids import derive_uid
-
-
-class ResultKind(StrEnum):
-    """The objects that a result set becomes."""
-
-    SR = "sr"
-    """The root: everything that was found, Comprehensive 3D SR by TID 1500."""
-    ROI_SR = "roi_sr"
-    """Only the findings with outlines, for viewers that draw measurements from SCOORD."""
-    SEG = "seg"
+from bmnode.domain.objects import OutputOptions, ResultKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +22,7 @@ class WriteContext:
     software_version: str
     pipeline_name: str
     pipeline_version: str
-    fictitious_planar_geometry: bool = False
-    """Whether segmentations of planar views get an invented place, for viewers that draw none without; they say so."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
     def __post_init__(self) -> None:
         if not all((self.job_digest, self.software_version, self.pipeline_name, self.pipeline_version)):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import ResultSet
 from bmnode.results.concepts import SERIES_NUMBER
-from bmnode.results.context import ResultKind
 from bmnode.results.sources import SourceStudy
 
 RELATIVE_TOLERANCE = 1e-6

@@ -15,6 +15,7 @@ from bmnode import MANUFACTURER, MODEL_NAME
 from bmnode.domain.codes import PROJECT_SCHEME, Code
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import Algorithm, ResultSet
 from bmnode.results.concepts import (
     IMAGE_PROCESSING,
@@ -27,7 +28,7 @@ from bmnode.results.concepts import (
     SIMULATED,
     coded,
 )
-from bmnode.results.context import ResultKind, WriteContext
+from bmnode.results.context import WriteContext
 from bmnode.results.sources import IDENTIFYING, SourceStudy
 
 _ASCII = str.maketrans(
@@ -50,8 +51,18 @@ class NewInstance:
         return context.uid(f"{self.kind} instance", self.index)
 
     def series_instance_uid(self, context: WriteContext) -> str:
-        """The UID of the object's own series."""
-        return context.uid(f"{self.kind} series", self.index)
+        """The UID of the object's own series; the pictures share one."""
+        return context.uid(f"{self.kind} series", self.series_index)
+
+    @property
+    def series_index(self) -> int:
+        """The series' place among those of the kind."""
+        return 0 if self.kind is ResultKind.SC else self.index
+
+    @property
+    def instance_number(self) -> int:
+        """The object's number in its series."""
+        return 1 + self.index - self.series_index
 
 
 def plain(text: str, *, limit: int | None = None) -> str:
@@ -111,7 +122,7 @@ def _fill_series(dataset: Dataset, what: NewInstance, *, context: WriteContext, 
     text = SERIES_TEXT[what.kind] + (f" - {SIMULATED}" if result_set.synthetic else "")
     dataset.Modality = what.modality
     dataset.SeriesInstanceUID = what.series_instance_uid(context)
-    dataset.SeriesNumber = SERIES_NUMBER[what.kind] + what.index
+    dataset.SeriesNumber = SERIES_NUMBER[what.kind] + what.series_index
     dataset.SeriesDescription = text
     dataset.SeriesDate, dataset.SeriesTime = _date_and_time(dataset, context)
     dataset.Manufacturer = MANUFACTURER
@@ -123,7 +134,7 @@ def _fill_series(dataset: Dataset, what: NewInstance, *, context: WriteContext, 
 def _fill_sop_common(dataset: Dataset, what: NewInstance, *, context: WriteContext, result_set: ResultSet) -> None:
     dataset.SOPClassUID = what.sop_class_uid
     dataset.SOPInstanceUID = what.sop_instance_uid(context)
-    dataset.InstanceNumber = 1
+    dataset.InstanceNumber = what.instance_number
     date, time = _date_and_time(dataset, context)
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
     dataset.ContentDate, dataset.ContentTime = date, time

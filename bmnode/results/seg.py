@@ -17,11 +17,12 @@ from highdicom.content import PixelMeasuresSequence
 from pydicom.dataset import Dataset
 
 from bmnode.domain.geometry import BoolArray
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import ResultSet, Segmentation, SegmentReference
 from bmnode.errors import ResultError
 from bmnode.results.bits import pack_frames
 from bmnode.results.concepts import SEGMENTATION
-from bmnode.results.context import ResultKind, WriteContext
+from bmnode.results.context import WriteContext
 from bmnode.results.grid import SliceSource, slice_sources
 from bmnode.results.instance import NewInstance, algorithms_of, new_instance
 from bmnode.results.seg_parts import (

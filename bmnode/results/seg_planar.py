@@ -2,7 +2,7 @@
 
 A projection has no plane in the patient, so by default the object has no Frame of Reference, no plane
 and no pixel measures: PS3.3 A.51 asks for none of them where every frame is derived from a source
-frame. Some viewers draw nothing without a plane. For them `WriteContext.fictitious_planar_geometry`
+frame. Some viewers draw nothing without a plane. For them `OutputOptions.fictitious_planar_geometry`
 gives the object an invented one, in a Frame of Reference of its own, and it says so in its
 Content Description.
 """
@@ -14,11 +14,12 @@ from highdicom.content import PixelMeasuresSequence
 from pydicom.dataset import Dataset
 
 from bmnode.domain.geometry import BoolArray
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import PlanarSegmentation, ResultSet, Segment
 from bmnode.errors import ResultError
 from bmnode.results.bits import pack_frames
 from bmnode.results.concepts import FICTITIOUS_GEOMETRY, SEGMENTATION
-from bmnode.results.context import ResultKind, WriteContext
+from bmnode.results.context import WriteContext
 from bmnode.results.instance import NewInstance, algorithms_of, new_instance
 from bmnode.results.seg_parts import (
     POSITION_DIMENSION,
@@ -64,7 +65,7 @@ def build_planar_segmentation(
     fill_references(dataset, [instance])
     dataset.SharedFunctionalGroupsSequence = [Dataset()]
     organization_uid = context.uid("dimension organization", what.index)
-    if context.fictitious_planar_geometry:
+    if context.output.fictitious_planar_geometry:
         fill_dimensions(dataset, (SEGMENT_DIMENSION, POSITION_DIMENSION), organization_uid=organization_uid)
         dataset.PerFrameFunctionalGroupsSequence = _frames(view, instance, dimensions=2)
         _invent_geometry(dataset, view, instance=instance, context=context)

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from bmnode import MANUFACTURER, MODEL_NAME, RESEARCH_USE_ONLY
 from bmnode.domain.codes import Code
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import Outcome, ResultSet
 from bmnode.results.concepts import (
     COMPREHENSIVE_3D_SR,
@@ -23,7 +24,7 @@ from bmnode.results.concepts import (
     Title,
     coded,
 )
-from bmnode.results.context import ResultKind, WriteContext
+from bmnode.results.context import WriteContext
 from bmnode.results.groups import GroupContext, finding_groups, outline_groups, study_group
 from bmnode.results.instance import NewInstance, new_instance, observer_uid, plain
 from bmnode.results.sources import SourceInstance, SourceStudy

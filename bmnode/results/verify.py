@@ -23,7 +23,8 @@ from pydicom.dataset import Dataset
 from bmnode.domain.ids import is_uid
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
-from bmnode.results.concepts import COMPREHENSIVE_3D_SR, SEGMENTATION
+from bmnode.results.captures import check_capture
+from bmnode.results.concepts import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, SEGMENTATION
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.grid import slice_sources
 from bmnode.results.reading import (
@@ -203,5 +204,6 @@ _CHECKS: Mapping[str, tuple[tuple[str, _Check], ...]] = {
         ("segments", check_segments),
         ("highdicom reads it", check_report_reads),
     ),
+    SECONDARY_CAPTURE: (("picture", check_capture),),
 }
 """By SOP Class. highdicom comes last: it takes the data set over."""

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import ResultSet
 from bmnode.errors import ResultError
-from bmnode.results.context import ResultKind, ResultObject, WriteContext
+from bmnode.results.captures import build_captures
+from bmnode.results.context import ResultObject, WriteContext
 from bmnode.results.instance import save
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
@@ -38,11 +40,11 @@ def write_results(
     result_set: ResultSet, *, source_files: Sequence[Path], out_dir: Path, context: WriteContext
 ) -> tuple[ResultObject, ...]:
     """Write the root SR, the outlines' SR where findings have outlines, and one SEG a segmentation
-    and planar view.
+    and planar view; where the context asks for them, the pictures as Secondary Capture.
 
     `source_files` are the study's images; what is unreadable among them is left out. The same
-    result set, sources and context give the same bytes. The objects are `sr.dcm`, `roi_sr.dcm`
-    and `seg-1.dcm` onwards in `out_dir`, each in a series of its own; the root comes first.
+    result set, sources and context give the same bytes. The objects are `sr.dcm`, `roi_sr.dcm`,
+    `seg-1.dcm` and `picture-1.dcm` onwards in `out_dir`; the root comes first.
 
     Raises ResultError naming the object and the check; then nothing stands under a final name
     that did not stand there before.
@@ -79,6 +81,7 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
         root = build_root_report(
             result_set, source=source, context=context, segmentations=segmentations, outlines=outlines
         )
+        captures = build_captures(result_set, source=source, context=context) if context.output.pictures else []
     except _BUILD_ERRORS as error:
         raise ResultError(f"the result objects cannot be built: {error}") from error
     drafts = [_draft(ResultKind.SR, "sr.dcm", root, out_dir)]
@@ -86,6 +89,8 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
         drafts.append(_draft(ResultKind.ROI_SR, "roi_sr.dcm", outlines, out_dir))
     for number, dataset in enumerate(segmentations, 1):
         drafts.append(_draft(ResultKind.SEG, f"seg-{number}.dcm", dataset, out_dir))
+    for number, dataset in enumerate(captures, 1):
+        drafts.append(_draft(ResultKind.SC, f"picture-{number}.dcm", dataset, out_dir))
     return tuple(drafts)
 
 

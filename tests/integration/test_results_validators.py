@@ -19,9 +19,10 @@ import pydicom
 import pytest
 
 from bmnode.domain.geometry import VolumeGeometry
+from bmnode.domain.objects import OutputOptions, ResultKind
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.domain.study import Branch
-from bmnode.results.context import ResultKind, ResultObject
+from bmnode.results.context import ResultObject
 from bmnode.results.reading import read_report
 from bmnode.results.recompute import recompute_segments
 from bmnode.results.write import write_results
@@ -104,7 +105,14 @@ CASES: dict[str, Make] = {
     "negative": _negative,
     "refused": _refused,
 }
-CONTEXTS = {"planar_fictitious": dataclasses.replace(CONTEXT, fictitious_planar_geometry=True)}
+_PICTURES = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True))
+CONTEXTS = {
+    "planar_fictitious": dataclasses.replace(CONTEXT, output=OutputOptions(fictitious_planar_geometry=True)),
+    "planar_segmented": _PICTURES,
+    "pet_oblique_simulated": _PICTURES,
+    "real_bone_scan": _PICTURES,
+    "refused": _PICTURES,
+}
 """Where another context than the usual one is tried."""
 WITH_SEGMENTATION = ["ct", "pet_oblique_simulated", "mr", "enhanced_mr", "spect"]
 

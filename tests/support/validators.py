@@ -16,6 +16,8 @@ ACCEPTED_WARNINGS = (
     re.compile(r"CodingSchemeUID.*Unrecognized defined term = <2\.25\.\d+>"),
     # IHE AI Results asks for the Device UID of every algorithm; it is newer than the tool's table.
     re.compile(r"ContributingEquipmentSequence.*DeviceUID.*not present in standard DICOM IOD"),
+    # Pictures show whatever the study shows: it is really not known whether that is one side of a pair.
+    re.compile(r"Laterality.*only permitted to be empty when actually unknown"),
     re.compile(r"Dicom dataset contains attributes not present in standard DICOM IOD"),
 )
 

@@ -7,8 +7,9 @@ import dataclasses
 import pydicom
 import pytest
 
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import ResultSet
-from bmnode.results.context import ResultKind, ResultObject
+from bmnode.results.context import ResultObject
 from bmnode.results.write import write_results
 from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT

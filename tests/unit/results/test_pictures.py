@@ -13,7 +13,8 @@ from bmnode.domain.results import Evaluation, FindingResult
 from bmnode.domain.study import Branch
 from bmnode.results.canvas import BANNER, LINE, MARGIN, outline, to_grey
 from bmnode.results.concepts import LESION_COLOURS_RGB
-from bmnode.results.pictures import PLANAR_HEIGHT, VOLUME_HEIGHT, draw_pictures, legend_line
+from bmnode.results.picture_volumes import VOLUME_HEIGHT
+from bmnode.results.pictures import PLANAR_HEIGHT, draw_pictures, legend_line
 from tests.unit.results import result_sets, sources
 
 
@@ -75,19 +76,40 @@ def test_a_projection_is_upright_with_the_left_side_on_the_right(tmp_path: Path)
     """Head up and the patient's left on the image's right, though the tomogram is stored the other way round."""
     series = sources.spect_recon(tmp_path / "in")
     result_set = result_sets.volumetric(series, branch=Branch.SPECT)
-    (path,) = draw_pictures(result_set, source_files=series.files, out_dir=tmp_path)
+    path, _ = draw_pictures(result_set, source_files=series.files, out_dir=tmp_path)
     pixels = _pixels(path)
     top = LINE * 2 + MARGIN
     legend = pixels.shape[0] - LINE * 2 - 2 * MARGIN
-    red = _where(pixels[top:legend], LESION_COLOURS_RGB[0]) - [0, MARGIN]
     slices, _, columns = sources.SHAPE
     width = VOLUME_HEIGHT * columns * sources.SPACING[2] / (slices * sources.SPACING[0])
+    red = _where(pixels[top:legend, : MARGIN + int(width)], LESION_COLOURS_RGB[0]) - [0, MARGIN]
     # The first lesion: slice 3 of 9 counted from the feet, columns 4 to 8 of 14 counted from the right side; its
     # label stands to the right of it.
     expected_row = (1 - 3.5 / slices) * VOLUME_HEIGHT
     expected_left = 4 / columns * width
     assert abs((red[:, 0].min() + red[:, 0].max()) / 2 - expected_row) < 0.5 * VOLUME_HEIGHT / slices
     assert abs(red[:, 1].min() - expected_left) < 0.4 * width / columns
+
+
+def test_the_second_projection_is_from_the_left_with_the_back_on_the_right(tmp_path: Path) -> None:
+    """Beside the front view stands the side view: same heights, the lesion as far to the right as it lies behind."""
+    series = sources.spect_recon(tmp_path / "in")
+    result_set = result_sets.volumetric(series, branch=Branch.SPECT)
+    projections, key_slices = draw_pictures(result_set, source_files=series.files, out_dir=tmp_path)
+    assert (projections.name, key_slices.name) == ("volume-1.png", "volume-1-slices.png")
+    pixels = _pixels(projections)
+    slices, rows, columns = sources.SHAPE
+    scale = VOLUME_HEIGHT / (slices * sources.SPACING[0])
+    left = 2 * MARGIN + round(columns * sources.SPACING[2] * scale)
+    top = LINE * 2 + MARGIN
+    legend = pixels.shape[0] - LINE * 2 - 2 * MARGIN
+    red = _where(pixels[top:legend, left:], LESION_COLOURS_RGB[0])
+    # The first lesion is round slice 3 of 9, rows 3 to 7 of 12 counted from the front.
+    assert (
+        abs((red[:, 0].min() + red[:, 0].max()) / 2 - (1 - 3.5 / slices) * VOLUME_HEIGHT) < 0.5 * VOLUME_HEIGHT / slices
+    )
+    assert abs(red[:, 1].min() - 3 * sources.SPACING[1] * scale) < 0.4 * sources.SPACING[1] * scale
+    assert rows * sources.SPACING[1] * scale > red[:, 1].min()
 
 
 def test_a_ct_shows_the_slices_on_which_lesions_are_widest(tmp_path: Path) -> None:

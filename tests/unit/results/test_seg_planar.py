@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from bmnode.domain.codes import Finding, UptakeKind
 from bmnode.domain.ids import derive_uid
+from bmnode.domain.objects import OutputOptions
 from bmnode.domain.results import ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.reading import is_placed, read_report, read_segments
@@ -54,7 +55,7 @@ def write(folder: Path, *, fictitious: bool = False, change: Callable[[Dataset],
         dataset = pydicom.dcmread(series.files[0])
         change(dataset)
         dataset.save_as(series.files[0])
-    context = dataclasses.replace(CONTEXT, fictitious_planar_geometry=fictitious)
+    context = dataclasses.replace(CONTEXT, output=OutputOptions(fictitious_planar_geometry=fictitious))
     result_set = result_sets.planar_segmented(series)
     objects = write_results(result_set, source_files=series.files, out_dir=folder / "out", context=context)
     return Written(

@@ -11,10 +11,10 @@ import pytest
 from bmnode import RESEARCH_USE_ONLY
 from bmnode.domain.codes import PROJECT_SCHEME, Concept
 from bmnode.domain.ids import is_uid
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import Measurement, Outcome
 from bmnode.domain.study import Branch, Reason
 from bmnode.results.concepts import Status, Title
-from bmnode.results.context import ResultKind
 from bmnode.results.reading import read_report, read_segments
 from bmnode.results.write import write_results
 from tests.unit.results import result_sets
