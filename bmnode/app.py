@@ -21,6 +21,7 @@ from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.ids import digest
+from bmnode.domain.objects import OutputOptions
 from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.records import JobRecord
 from bmnode.errors import NotFoundError
@@ -130,7 +131,11 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
         locate=lambda instance: spool.path(instance.study_uid, instance.sop_instance_uid),
         peers=settings.peer,
         clock=clock,
-        run_options=RunOptions(results_dir=results_dir(settings), max_attempts=settings.run.attempts),
+        run_options=RunOptions(
+            results_dir=results_dir(settings),
+            max_attempts=settings.run.attempts,
+            fictitious_planar_geometry=settings.results.fictitious_planar_geometry,
+        ),
         retry_policy=RetryPolicy(
             first_retry_s=settings.delivery.first_retry_s,
             longest_retry_s=settings.delivery.longest_retry_s,
@@ -230,6 +235,7 @@ def run_folder(
             output_dir=work,
             created_at=clock.now(),
             series_uids=tuple(reading.files),
+            output=OutputOptions(fictitious_planar_geometry=settings.results.fictitious_planar_geometry),
         )
         used = runner or build_runner(settings, log_path=work / "child.log", clock=clock)
         try:

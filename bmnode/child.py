@@ -26,6 +26,7 @@ def write(result_set: ResultSet, *, request: RunRequest, pipeline_version: str, 
         software_version=bmnode.__version__,
         pipeline_name=request.pipeline,
         pipeline_version=pipeline_version,
+        output=request.output,
     )
     return tuple(
         RunObject(

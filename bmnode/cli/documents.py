@@ -71,7 +71,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "sop_instance_uid": "SOP Instance UID",
         "sop_class_uid": "SOP Class UID",
         "series_uid": "Series Instance UID",
-        "kind": "`sr` (the report), `roi_sr` (outlines for viewers), `seg`",
+        "kind": "`sr` (the report), `roi_sr` (outlines for viewers), `seg`, `sc` (pictures)",
         "path": "file, relative to the results folder",
         "created_at": _TIME,
     },
@@ -103,6 +103,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "host": "host name or address",
         "port": "DICOM port",
         "rest_url": "address of Orthanc's REST interface; or null",
+        "objects": "kinds of the objects of a result that it gets",
     },
     "echo": {
         "peer": "name in the configuration",

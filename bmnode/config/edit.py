@@ -15,6 +15,7 @@ from tomlkit.toml_document import TOMLDocument
 
 from bmnode.config.settings import Settings, nearest
 from bmnode.config.sources import parse_settings
+from bmnode.domain.objects import DEFAULT_KINDS
 from bmnode.domain.peers import Peer
 from bmnode.errors import ConfigError, NotFoundError
 
@@ -34,6 +35,8 @@ def add_peer(file: Path, peer: Peer) -> None:
         table = tomlkit.table()
         table.update({"ae_title": peer.ae_title, "host": peer.host, "port": peer.port})
         table.update({key: getattr(peer, key) for key in _OPTIONAL if getattr(peer, key) is not None})
+        if peer.objects != DEFAULT_KINDS:
+            table["objects"] = [kind.value for kind in peer.objects]
         peers[peer.name] = table
 
     _edit(file, peer.name, change)

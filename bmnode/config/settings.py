@@ -16,6 +16,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bmnode.domain.objects import DEFAULT_KINDS, ResultKind
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.domain.study import Branch
 from bmnode.errors import NotFoundError
@@ -184,6 +185,16 @@ class LogSettings(Section):
     )
 
 
+class ResultSettings(Section):
+    """How results are written. Which of the objects a destination gets stands with the peer."""
+
+    fictitious_planar_geometry: bool = Field(
+        default=False,
+        description="`true` gives segmentations of planar views an invented place, for viewers that draw none without; "
+        "their Content Description says so. It changes the objects for every destination.",
+    )
+
+
 class PeerSettings(Section):
     """Another DICOM application entity, under `[peers.NAME]`: a PACS, a scanner, a workstation."""
 
@@ -196,6 +207,12 @@ class PeerSettings(Section):
     rest_user: str | None = Field(default=None, description="User of the REST interface.")
     rest_password_env: str | None = Field(
         default=None, description="Environment variable that holds the password; it is never written into a file."
+    )
+    objects: tuple[ResultKind, ...] = Field(
+        default=DEFAULT_KINDS,
+        min_length=1,
+        description="Which objects of a result it gets: `sr` the report, `roi_sr` outlines for viewers, `seg` "
+        "segmentations, `sc` pictures as Secondary Capture. A study that is not assessable has `sr` alone.",
     )
 
 
@@ -254,6 +271,7 @@ class Settings(BaseSettings):
     receive: ReceiveSettings = ReceiveSettings()
     assembly: AssemblySettings = AssemblySettings()
     run: RunSettings = RunSettings()
+    results: ResultSettings = ResultSettings()
     delivery: DeliverySettings = DeliverySettings()
     log: LogSettings = LogSettings()
     peers: Mapping[str, PeerSettings] = Field(default_factory=dict)

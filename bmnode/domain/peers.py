@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from bmnode.domain.objects import DEFAULT_KINDS, ResultKind
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -36,6 +38,8 @@ class Peer:
     rest_user: str | None = None
     rest_password_env: str | None = None
     """Name of the environment variable that holds the password; the password itself is never configured."""
+    objects: tuple[ResultKind, ...] = DEFAULT_KINDS
+    """Which objects of a result it gets."""
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -45,6 +49,8 @@ class Peer:
             raise ValueError(f"peer {self.name}: host is empty or has spaces around it")
         if not 1 <= self.port <= 65535:
             raise ValueError(f"peer {self.name}: port {self.port} is not between 1 and 65535")
+        if not self.objects or len(set(self.objects)) != len(self.objects):
+            raise ValueError(f"peer {self.name}: objects is empty or names one twice")
         self._check_rest()
 
     def _check_rest(self) -> None:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bmnode.domain.objects import OutputOptions
 from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import ChildCrashedError, InputError, PipelineFailedError, RunError
 from bmnode.run.runner import RunRequest
@@ -70,11 +71,12 @@ def request_to_json(request: RunRequest) -> dict[str, Any]:
         "created_at": request.created_at.isoformat(),
         "series_uids": list(request.series_uids),
         "refusal": None if refusal is None else refusal_to_json(refusal),
+        "output": dataclasses.asdict(request.output),
     }
 
 
 def request_from_json(body: Mapping[str, Any]) -> RunRequest:
-    """The request again. Raises KeyError, ValueError."""
+    """The request again. Raises KeyError, TypeError, ValueError."""
     refusal = body["refusal"]
     return RunRequest(
         job_id=body["job_id"],
@@ -87,6 +89,7 @@ def request_from_json(body: Mapping[str, Any]) -> RunRequest:
         created_at=datetime.fromisoformat(body["created_at"]),
         series_uids=tuple(body["series_uids"]),
         refusal=None if refusal is None else refusal_from_json(refusal),
+        output=OutputOptions(**body["output"]),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from bmnode.domain.objects import OutputOptions
 from bmnode.domain.pipelines import Progress
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Branch, Refusal
@@ -37,6 +38,8 @@ class RunRequest:
     """Series Instance UIDs of the revision."""
     refusal: Refusal | None = None
     """With one, no pipeline runs: the result says that the study is not assessable, and why."""
+    output: OutputOptions = field(default_factory=OutputOptions)
+    """What is written beyond the usual objects."""
 
     def __post_init__(self) -> None:
         if self.attempt < 1:

@@ -87,7 +87,7 @@ class NodePlan:
 def _without_none(peer: Peer) -> dict[str, Any]:
     keys = ("ae_title", "host", "port", "rest_url", "rest_user", "rest_password_env")
     values = {key: getattr(peer, key) for key in keys}
-    return {key: value for key, value in values.items() if value is not None}
+    return {key: value for key, value in values.items() if value is not None} | {"objects": list(peer.objects)}
 
 
 class NodeProcess:

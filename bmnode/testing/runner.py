@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bmnode.clock import SystemClock
 from bmnode.domain.ids import derive_uid
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.pipelines import Pipeline, PipelineRequest, Progress, ReportProgress
 from bmnode.domain.results import Outcome, ResultSet
 from bmnode.domain.study import Branch, Reason, Refusal
@@ -25,6 +26,7 @@ from bmnode.run.runner import Report, RunObject, RunOutcome, RunRequest
 FOLDER_VARIABLE = "BMNODE_TEST_CHILD_DIR"
 """Environment variable: where the child's pipelines leave their marks and look for `go`."""
 CHILD_COMMAND = (sys.executable, "-m", "bmnode.testing.runner")
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 _LOOK_AGAIN_S = 0.01
 
@@ -92,19 +94,22 @@ class FakePipeline:
 def write_text_results(
     result_set: ResultSet, *, request: RunRequest, pipeline_version: str, out_dir: Path
 ) -> Sequence[RunObject]:
-    """A `WriteResults` whose one object is a text: the outcome and the reason."""
+    """A `WriteResults` whose objects are texts: the outcome and the reason, and a picture where one is asked for."""
     reason = "" if result_set.refusal is None else result_set.refusal.reason.value
     text = f"{result_set.outcome.value} {reason} {request.pipeline} {pipeline_version}\n".encode()
-    (out_dir / "sr.dcm").write_bytes(text)
-    return (
+    kinds = [ResultKind.SR, *([ResultKind.SC] if request.output.pictures else [])]
+    for kind in kinds:
+        (out_dir / f"{kind}.dcm").write_bytes(text)
+    return tuple(
         RunObject(
-            kind="sr",
-            sop_class_uid=_COMPREHENSIVE_3D_SR,
-            sop_instance_uid=derive_uid(request.job_digest, "sr", "0"),
+            kind=kind.value,
+            sop_class_uid=_COMPREHENSIVE_3D_SR if kind is ResultKind.SR else _SECONDARY_CAPTURE,
+            sop_instance_uid=derive_uid(request.job_digest, kind, "0"),
             series_uid=derive_uid(request.job_digest, "series", "0"),
-            path="sr.dcm",
+            path=f"{kind}.dcm",
             sha256=hashlib.sha256(text).hexdigest(),
-        ),
+        )
+        for kind in kinds
     )
 
 

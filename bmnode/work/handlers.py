@@ -55,6 +55,7 @@ class WorkParts:
                 engine=self.engine,
                 runner=self.runner,
                 locate=self.locate,
+                peers=self.peers,
                 clock=self.clock,
                 options=self.run_options,
             ),

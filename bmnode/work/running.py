@@ -12,12 +12,14 @@ import structlog
 
 from bmnode.clock import Clock
 from bmnode.domain.ids import digest
+from bmnode.domain.objects import DEFAULT_KINDS, OutputOptions, ResultKind
+from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import Progress
 from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
 from bmnode.domain.results import Outcome
 from bmnode.domain.states import JobEvent
 from bmnode.domain.study import Reason, Refusal
-from bmnode.errors import InputError, RunError
+from bmnode.errors import InputError, NotFoundError, RunError
 from bmnode.run.attempts import keep_only
 from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results
@@ -40,6 +42,8 @@ class RunOptions:
     max_attempts: int = 3
     """How often a job is started, kills of the whole node included, before it fails for good."""
     retry_wait_s: float = 2.0
+    fictitious_planar_geometry: bool = False
+    """See `OutputOptions`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +67,8 @@ class RunFlow:
     runner: Runner
     locate: Callable[[StoredInstance], Path]
     """Where an instance's file lies."""
+    peers: Callable[[str], Peer]
+    """A destination by name. Raises NotFoundError."""
     clock: Clock
     options: RunOptions
 
@@ -115,12 +121,16 @@ class RunFlow:
 
     def _request(self, attempt: _Attempt, *, refusal: Refusal | None = None) -> RunRequest:
         job = attempt.job
+        output = self._output(job)
         whole = job_digest(
             study_uid=job.study_uid,
             pipeline=job.pipeline,
             pipeline_version=job.pipeline_version,
             input_digest=job.input_digest,
         )
+        if output.fictitious_planar_geometry:
+            # Other objects than without it: never the same UIDs.
+            whole = digest((whole, "fictitious planar geometry"))
         return RunRequest(
             job_id=job.job_id,
             # A failure's result is another document than the one that a retry by hand may bring.
@@ -133,7 +143,23 @@ class RunFlow:
             created_at=job.created_at,
             series_uids=tuple(sorted({instance.series_uid for instance in attempt.instances})),
             refusal=refusal,
+            output=output,
         )
+
+    def _output(self, job: JobRecord) -> OutputOptions:
+        """Pictures are written where a destination of the job takes them."""
+        wanted = {kind for destination in job.destinations for kind in self._objects_for(destination)}
+        return OutputOptions(
+            pictures=ResultKind.SC in wanted, fictitious_planar_geometry=self.options.fictitious_planar_geometry
+        )
+
+    def _objects_for(self, destination: str) -> tuple[ResultKind, ...]:
+        """What a destination takes; the usual, where the configuration does not know it any more (its delivery will
+        say so)."""
+        try:
+            return self.peers(destination).objects
+        except NotFoundError:
+            return DEFAULT_KINDS
 
     def _report(self, job_id: str) -> _ProgressWriter:
         return _ProgressWriter(database=self.database, clock=self.clock, job_id=job_id)
@@ -164,12 +190,14 @@ class RunFlow:
             jobs.set_outcome(job.job_id, outcome.outcome.value)
             jobs.apply(job.job_id, event, at=now, detail=detail)
             for destination in job.destinations:
-                for item in outcome.objects:
+                taken = [item for item in outcome.objects if item.kind in self._objects_for(destination)]
+                for item in taken:
                     Deliveries(connection).add(
                         item.sop_instance_uid, destination=destination, job_id=job.job_id, at=now
                     )
-                request = delivery_request(job.job_id, destination, at=now, priority=job.priority)
-                self.engine.enqueue(request, connection=connection)
+                if taken:
+                    request = delivery_request(job.job_id, destination, at=now, priority=job.priority)
+                    self.engine.enqueue(request, connection=connection)
             uids = [item.sop_instance_uid for item in outcome.objects]
             self._audit(connection, job, f"job_{event}", detail={"outcome": outcome.outcome.value, "objects": uids})
             kept = {Path(item.path).parts[1] for item in Results(connection).of_job(job.job_id)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from bmnode.cli.session import Session
 from bmnode.cli.wiring import FolderReport, Services
 from bmnode.clock import SystemClock
 from bmnode.config import Settings
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import ReportProgress
 from bmnode.results.reading import Report, read_report
@@ -25,7 +26,8 @@ from tests.support.polling import eventually
 from tests.support.simulated import Patient, simulate_patient
 
 RESULTS_ARRIVE_S = 180.0
-_RESULT_MODALITIES = frozenset({"SR", "SEG"})
+_RESULT_MODALITIES = frozenset({"SR", "SEG", "OT"})
+"""Pictures are of modality OT: the site's archive takes every kind of object."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +48,7 @@ class Site:
         return by_modality
 
     def await_results(self, study_uid: str, *, seg: bool) -> None:
-        """Wait until the node has delivered every object, then see that Orthanc has SR, and SEG where one is due."""
+        """Wait until the node has delivered every object, then see that Orthanc has SR, and SEG and pictures if due."""
         database = Database(self.node.plan.settings.database_url)
         try:
             eventually(lambda: is_delivered(database, study_uid), timeout_s=RESULTS_ARRIVE_S)
@@ -77,7 +79,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, orthanc_configuration: Path) 
     port = free_ports(1)[0]
     known = Peer(name="bmnode", ae_title=AE_TITLE, host=LOOPBACK, port=port)
     with OrthancPeer(folder / "orthanc", configuration=orthanc_configuration, known_peers=[known]) as orthanc:
-        plan = NodePlan(folder=folder / "node", port=port, peers=(orthanc.as_peer(),), label_in="orthanc")
+        archive = replace(orthanc.as_peer(), objects=tuple(ResultKind))
+        plan = NodePlan(folder=folder / "node", port=port, peers=(archive,), label_in="orthanc")
         with NodeProcess(plan, clock=SystemClock()) as node:
             yield Site(orthanc=orthanc, node=node)
 

@@ -9,6 +9,7 @@ import pytest
 
 from bmnode.config.edit import add_peer, remove_peer, write_atomically
 from bmnode.config.sources import load_settings
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.peers import Peer
 from bmnode.errors import ConfigError, NotFoundError
 
@@ -46,7 +47,10 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("peer", [SCANNER, ORTHANC])
+ALBUM = Peer(name="album", ae_title="ALBUM", host="192.0.2.6", port=104, objects=(ResultKind.SR, ResultKind.SC))
+
+
+@pytest.mark.parametrize("peer", [SCANNER, ORTHANC, ALBUM])
 def test_added_peer_is_read_back(file: Path, peer: Peer) -> None:
     """What was added is what the node reads at its next start."""
     add_peer(file, peer)

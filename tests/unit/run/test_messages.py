@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bmnode.domain.objects import OutputOptions
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Branch, Reason, Refusal
 from bmnode.errors import ChildCrashedError
@@ -42,6 +43,7 @@ def test_a_request_survives_the_line(refusal: Refusal | None) -> None:
         created_at=datetime(2026, 3, 1, 8, 0, 0, 123456, tzinfo=UTC),
         series_uids=("1.2.3",),
         refusal=refusal,
+        output=OutputOptions(pictures=True, fictitious_planar_geometry=True),
     )
     line = Message(kind=Kind.RUN, body=request_to_json(request)).to_line()
     assert line.count(b"\n") == 1

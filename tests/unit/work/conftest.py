@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bmnode.delivery.policy import RetryPolicy
+from bmnode.domain.objects import DEFAULT_KINDS, ResultKind
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import DeliveryRecord, JobRecord, StoredInstance, StudyRecord
 from bmnode.errors import NotFoundError
@@ -38,6 +39,8 @@ class Node:
     sender: FakeSender = field(default_factory=FakeSender)
     destinations: tuple[str, ...] = ("pacs",)
     pipeline: str = "assesses"
+    objects: dict[str, tuple[ResultKind, ...]] = field(default_factory=dict)
+    """What destinations take that are not usual."""
     selected: list[tuple[Path, ...]] = field(default_factory=list)
     results_that_came_back: set[str] = field(default_factory=set)
 
@@ -68,7 +71,8 @@ class Node:
         """A destination by name."""
         if name == "unknown":
             raise NotFoundError("there is no peer 'unknown'")
-        return Peer(name=name, ae_title=name.upper(), host="127.0.0.1", port=104)
+        objects = self.objects.get(name, DEFAULT_KINDS)
+        return Peer(name=name, ae_title=name.upper(), host="127.0.0.1", port=104, objects=objects)
 
     def receive(self, number: int) -> StudyRecord:
         """One more image of the study, a second after the one before."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.states import DeliveryState, JobEvent, JobState
 from bmnode.errors import ChildCrashedError, PipelineFailedError, RunTimedOutError
 from bmnode.storage import Database, Jobs, Results
@@ -50,6 +51,34 @@ def test_a_job_succeeds_with_results_and_deliveries(node: Node) -> None:
     ]
     assert node.audited() == ["study_selected", "job_started", "job_succeeded"]
     assert node.job().progress == 1.0
+
+
+def test_a_destination_gets_the_objects_that_it_takes(node: Node) -> None:
+    """Pictures are written because one destination takes them, and go to that one alone."""
+    node.objects = {"viewer": (ResultKind.SR, ResultKind.SC), "album": (ResultKind.SC,)}
+    job = node.queued_job(destinations=("pacs", "viewer", "album", "unknown"))
+    node.do(node.next(FlowName.RUN))
+    with node.database.read() as connection:
+        kinds = {item.sop_instance_uid: item.kind for item in Results(connection).of_job(job.job_id)}
+    owed = sorted((item.destination, kinds[item.sop_instance_uid]) for item in node.deliveries())
+    assert owed == [("album", "sc"), ("pacs", "sr"), ("unknown", "sr"), ("viewer", "sc"), ("viewer", "sr")]
+
+
+def test_a_destination_that_takes_nothing_of_a_result_is_not_called(node: Node) -> None:
+    """Where no object is owed, no delivery is asked for."""
+    node.objects = {"album": (ResultKind.SEG,)}
+    node.queued_job(destinations=("album",))
+    node.do(node.next(FlowName.RUN))
+    assert node.deliveries() == []
+    assert node.asked() == []
+
+
+def test_pictures_that_nobody_takes_are_not_written(node: Node) -> None:
+    """The usual destinations take reports and segmentations only."""
+    job = node.queued_job(destinations=("pacs",))
+    node.do(node.next(FlowName.RUN))
+    with node.database.read() as connection:
+        assert [item.kind for item in Results(connection).of_job(job.job_id)] == ["sr"]
 
 
 def test_a_finished_job_is_not_run_again(node: Node) -> None:
