@@ -27,6 +27,7 @@ def write(result_set: ResultSet, *, request: RunRequest, pipeline_version: str, 
         pipeline_name=request.pipeline,
         pipeline_version=pipeline_version,
         output=request.output,
+        predecessors=request.predecessors,
     )
     return tuple(
         RunObject(

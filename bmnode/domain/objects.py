@@ -30,3 +30,13 @@ class OutputOptions:
     """Whether the pictures are written as Secondary Capture."""
     fictitious_planar_geometry: bool = False
     """Whether segmentations of planar views get an invented place, for viewers that draw none without; they say so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredecessorDocument:
+    """A report on the same study that a later one takes the place of."""
+
+    kind: ResultKind
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_uid: str

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bmnode.domain.ids import derive_uid
-from bmnode.domain.objects import OutputOptions, ResultKind
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,8 @@ class WriteContext:
     pipeline_name: str
     pipeline_version: str
     output: OutputOptions = field(default_factory=OutputOptions)
+    predecessors: tuple[PredecessorDocument, ...] = ()
+    """The study's reports by earlier runs."""
 
     def __post_init__(self) -> None:
         if not all((self.job_digest, self.software_version, self.pipeline_name, self.pipeline_version)):
@@ -34,6 +36,12 @@ class WriteContext:
     def created_utc(self) -> datetime:
         """The time of creation, in UTC."""
         return self.created_at.astimezone(UTC)
+
+    def predecessors_of(self, kind: ResultKind, *, sop_instance_uid: str) -> tuple[PredecessorDocument, ...]:
+        """The earlier reports of a kind that this instance takes the place of; never itself in a repeated run."""
+        return tuple(
+            item for item in self.predecessors if item.kind is kind and item.sop_instance_uid != sop_instance_uid
+        )
 
     def uid(self, kind: str, index: int = 0) -> str:
         """The UID of the job's thing of this kind and index."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet
 from bmnode.results.concepts import SERIES_NUMBER
 from bmnode.results.sources import SourceStudy
@@ -19,12 +19,14 @@ RELATIVE_TOLERANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examined:
-    """One object read back. `siblings` are the files of its result set by SOP Instance UID."""
+    """One object read back. `siblings` are the files of its result set by SOP Instance UID, `predecessors` the earlier
+    reports that its own reports name."""
 
     dataset: Dataset
     result_set: ResultSet
     source: SourceStudy
     siblings: Mapping[str, Path]
+    predecessors: tuple[PredecessorDocument, ...] = ()
 
 
 def segmentation_index(dataset: Dataset) -> int:

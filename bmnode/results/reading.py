@@ -65,6 +65,8 @@ class Report:
     texts: tuple[str, ...]
     """Every contained sentence in order: the statements, checks and limitations."""
     synthetic: bool
+    predecessor_uids: tuple[str, ...] = ()
+    """SOP Instance UIDs of the earlier reports that this one takes the place of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,6 +224,12 @@ def _parse(dataset: Dataset) -> Report:
         measurements=tuple(_measurement(item) for group in study for item in children(group, value_type="NUM")),
         texts=tuple(_texts(dataset)),
         synthetic=dataset.get("SyntheticData") == "YES",
+        predecessor_uids=tuple(
+            str(reference.ReferencedSOPInstanceUID)
+            for study in dataset.get("PredecessorDocumentsSequence", [])
+            for series in study.ReferencedSeriesSequence
+            for reference in series.ReferencedSOPSequence
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from bmnode import MANUFACTURER, MODEL_NAME, RESEARCH_USE_ONLY
 from bmnode.domain.codes import Code
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import PredecessorDocument, ResultKind
 from bmnode.domain.results import Outcome, ResultSet
 from bmnode.results.concepts import (
     COMPREHENSIVE_3D_SR,
@@ -187,6 +187,9 @@ def _document(
     dataset.CompletionFlag = "PARTIAL"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PreliminaryFlag = "PRELIMINARY"
+    predecessors = refer.context.predecessors_of(kind, sop_instance_uid=str(dataset.SOPInstanceUID))
+    if predecessors:
+        dataset.PredecessorDocumentsSequence = [_predecessors(predecessors, refer.source.study_uid)]
     dataset.PerformedProcedureCodeSequence = []
     dataset.ReferencedPerformedProcedureStepSequence = []
     evidence = [_evidence(instance, refer.source.study_uid) for instance in _used_instances(refer)]
@@ -195,6 +198,23 @@ def _document(
     for element in root:
         dataset.add(element)
     return dataset
+
+
+def _predecessors(documents: Sequence[PredecessorDocument], study_uid: str) -> Dataset:
+    """Hierarchical SOP Instance Reference (PS3.3 C.17.2.1) of earlier reports on the same study."""
+    series = []
+    for document in documents:
+        reference = Dataset()
+        reference.ReferencedSOPClassUID = document.sop_class_uid
+        reference.ReferencedSOPInstanceUID = document.sop_instance_uid
+        item = Dataset()
+        item.SeriesInstanceUID = document.series_uid
+        item.ReferencedSOPSequence = [reference]
+        series.append(item)
+    study = Dataset()
+    study.StudyInstanceUID = study_uid
+    study.ReferencedSeriesSequence = series
+    return study
 
 
 def _used_instances(refer: GroupContext) -> Iterable[SourceInstance]:

@@ -21,6 +21,7 @@ from highdicom.seg import SegmentationTypeValues
 from pydicom.dataset import Dataset
 
 from bmnode.domain.ids import is_uid
+from bmnode.domain.objects import PredecessorDocument
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
 from bmnode.results.captures import check_capture
@@ -36,19 +37,28 @@ from bmnode.results.reading import (
 )
 from bmnode.results.sources import FramePlace, SourceStudy
 from bmnode.results.verify_planar import check_planar
-from bmnode.results.verify_report import check_content, check_report_reads, check_segments
+from bmnode.results.verify_report import check_content, check_predecessors, check_report_reads, check_segments
 
 _READ_ITEM_BY_ITEM = frozenset({"sr-document-content", "segmentation-multi-frame-functional-groups"})
 """Modules whose attributes depend on the item (value type; shared or per frame): other checks read every item."""
 _Check = Callable[[Examined], None]
 
 
-def verify_object(path: Path, *, result_set: ResultSet, source: SourceStudy, siblings: Mapping[str, Path]) -> None:
-    """Check a written object against its result set, its sources and its siblings.
+def verify_object(
+    path: Path,
+    *,
+    result_set: ResultSet,
+    source: SourceStudy,
+    siblings: Mapping[str, Path],
+    predecessors: tuple[PredecessorDocument, ...] = (),
+) -> None:
+    """Check a written object against its result set, its sources, its siblings and the reports it takes the place of.
 
     Raises ResultError naming the check that failed and why.
     """
-    examined = Examined(dataset=read_object(path), result_set=result_set, source=source, siblings=siblings)
+    examined = Examined(
+        dataset=read_object(path), result_set=result_set, source=source, siblings=siblings, predecessors=predecessors
+    )
     sop_class = str(examined.dataset.get("SOPClassUID", ""))
     if sop_class not in _CHECKS:
         raise ResultError(f"SOP class: {sop_class!r} is none that bmnode writes")
@@ -107,9 +117,10 @@ def _uid_values(dataset: Dataset) -> Iterator[str]:
 
 
 def _references(examined: Examined) -> None:
-    """What is referred to exists, in the source or in this result set, under the SOP Class that is stated."""
+    """What is referred to exists in the source, in this result set or before it, under the stated SOP Class."""
     known = {uid: instance.sop_class_uid for uid, instance in examined.source.instances.items()}
     known |= {uid: str(read_header(path).SOPClassUID) for uid, path in examined.siblings.items()}
+    known |= {item.sop_instance_uid: item.sop_class_uid for item in examined.predecessors}
     for element in examined.dataset:
         if element.VR != "SQ" or element.tag in examined.source.header:
             continue
@@ -201,6 +212,7 @@ _CHECKS: Mapping[str, tuple[tuple[str, _Check], ...]] = {
     SEGMENTATION: (("geometry and voxels", _masks), ("highdicom reads it", _segmentation_reads)),
     COMPREHENSIVE_3D_SR: (
         ("content", check_content),
+        ("predecessors", check_predecessors),
         ("segments", check_segments),
         ("highdicom reads it", check_report_reads),
     ),

@@ -8,7 +8,7 @@ from highdicom.sr import Comprehensive3DSR
 from bmnode.domain.codes import Concept, Unit
 from bmnode.domain.results import FindingResult, Measurement, Outcome, ResultSet
 from bmnode.errors import ResultError
-from bmnode.results.concepts import Title
+from bmnode.results.concepts import SERIES_NUMBER, Title
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
 from bmnode.results.reading import Report, ReportedFinding, parse_report, read_header, read_segments
@@ -33,6 +33,18 @@ def check_content(examined: Examined) -> None:
     if is_root:
         _same_outcome(report, result_set)
         _same_measurements(report.measurements, result_set.measurements, "the study")
+
+
+def check_predecessors(examined: Examined) -> None:
+    """The report names the earlier reports of its kind that it takes the place of, all of them and no other."""
+    number, own = int(examined.dataset.SeriesNumber), str(examined.dataset.SOPInstanceUID)
+    expected = [
+        item.sop_instance_uid
+        for item in examined.predecessors
+        if SERIES_NUMBER[item.kind] == number and item.sop_instance_uid != own
+    ]
+    if list(parse_report(examined.dataset).predecessor_uids) != expected:
+        raise ResultError("the report does not name its predecessors")
 
 
 def _same_outcome(report: Report, result_set: ResultSet) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -56,8 +57,15 @@ def write_results(
         for draft in drafts:
             _write_durably(draft)
         siblings = {str(draft.dataset.SOPInstanceUID): draft.temporary for draft in drafts}
+        check = partial(
+            verify_object,
+            result_set=result_set,
+            source=source,
+            siblings=siblings,
+            predecessors=context.predecessors,
+        )
         for draft in drafts:
-            _verify(draft, result_set=result_set, source=source, siblings=siblings)
+            _verify(draft, check)
         objects = tuple(_describe(draft) for draft in drafts)
         for draft in reversed(drafts):  # the root last: whoever sees it finds what it refers to
             draft.temporary.replace(draft.final)
@@ -108,9 +116,9 @@ def _write_durably(draft: _Draft) -> None:
         os.fsync(stream.fileno())
 
 
-def _verify(draft: _Draft, *, result_set: ResultSet, source: SourceStudy, siblings: Mapping[str, Path]) -> None:
+def _verify(draft: _Draft, check: Callable[[Path], None]) -> None:
     try:
-        verify_object(draft.temporary, result_set=result_set, source=source, siblings=siblings)
+        check(draft.temporary)
     except ResultError as error:
         raise ResultError(f"{draft.final.name} was not released: {error}") from error
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bmnode.domain.objects import OutputOptions
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import ChildCrashedError, InputError, PipelineFailedError, RunError
 from bmnode.run.runner import RunRequest
@@ -72,6 +72,7 @@ def request_to_json(request: RunRequest) -> dict[str, Any]:
         "series_uids": list(request.series_uids),
         "refusal": None if refusal is None else refusal_to_json(refusal),
         "output": dataclasses.asdict(request.output),
+        "predecessors": [dataclasses.asdict(item) for item in request.predecessors],
     }
 
 
@@ -90,6 +91,9 @@ def request_from_json(body: Mapping[str, Any]) -> RunRequest:
         series_uids=tuple(body["series_uids"]),
         refusal=None if refusal is None else refusal_from_json(refusal),
         output=OutputOptions(**body["output"]),
+        predecessors=tuple(
+            PredecessorDocument(**{**item, "kind": ResultKind(item["kind"])}) for item in body["predecessors"]
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from bmnode.domain.objects import OutputOptions
+from bmnode.domain.objects import OutputOptions, PredecessorDocument
 from bmnode.domain.pipelines import Progress
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Branch, Refusal
@@ -40,6 +40,8 @@ class RunRequest:
     """With one, no pipeline runs: the result says that the study is not assessable, and why."""
     output: OutputOptions = field(default_factory=OutputOptions)
     """What is written beyond the usual objects."""
+    predecessors: tuple[PredecessorDocument, ...] = ()
+    """The study's reports by earlier runs, which the new ones name (PS3.3 C.17.2, Predecessor Documents)."""
 
     def __post_init__(self) -> None:
         if self.attempt < 1:

@@ -94,9 +94,11 @@ class FakePipeline:
 def write_text_results(
     result_set: ResultSet, *, request: RunRequest, pipeline_version: str, out_dir: Path
 ) -> Sequence[RunObject]:
-    """A `WriteResults` whose objects are texts: the outcome and the reason, and a picture where one is asked for."""
+    """A `WriteResults` whose objects are texts: the outcome, the reason and the predecessors; and a picture where
+    one is asked for."""
     reason = "" if result_set.refusal is None else result_set.refusal.reason.value
-    text = f"{result_set.outcome.value} {reason} {request.pipeline} {pipeline_version}\n".encode()
+    after = "".join(f"after {item.sop_instance_uid}\n" for item in request.predecessors)
+    text = f"{result_set.outcome.value} {reason} {request.pipeline} {pipeline_version}\n{after}".encode()
     kinds = [ResultKind.SR, *([ResultKind.SC] if request.output.pictures else [])]
     for kind in kinds:
         (out_dir / f"{kind}.dcm").write_bytes(text)

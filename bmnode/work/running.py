@@ -12,7 +12,7 @@ import structlog
 
 from bmnode.clock import Clock
 from bmnode.domain.ids import digest
-from bmnode.domain.objects import DEFAULT_KINDS, OutputOptions, ResultKind
+from bmnode.domain.objects import DEFAULT_KINDS, OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import Progress
 from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
@@ -56,6 +56,8 @@ class _Attempt:
     instances: tuple[StoredInstance, ...]
     refusal: Refusal | None = None
     """Set where no attempt is left."""
+    predecessors: tuple[PredecessorDocument, ...] = ()
+    """What earlier jobs of the pipeline reported on the study, and this one where it failed before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,13 +105,16 @@ class RunFlow:
                 return None
             started = sum(event.event == JobEvent.STARTED for event in jobs.events(job_id))
             instances = tuple(Instances(connection).of_revision(job.study_uid, job.revision))
+            predecessors = _predecessors(connection, job)
             if job.attempt >= self.options.max_attempts:
                 refusal = self._exhausted(jobs, job)
-                return _Attempt(job=job, number=started + 1, instances=instances, refusal=refusal)
+                return _Attempt(
+                    job=job, number=started + 1, instances=instances, refusal=refusal, predecessors=predecessors
+                )
             job = jobs.apply(job_id, JobEvent.STARTED, at=self.clock.now())
             self._audit(connection, job, "job_started", detail={"attempt": job.attempt})
         _log.info("job_started", job=job_id, attempt=job.attempt)
-        return _Attempt(job=job, number=started + 1, instances=instances)
+        return _Attempt(job=job, number=started + 1, instances=instances, predecessors=predecessors)
 
     def _exhausted(self, jobs: Jobs, job: JobRecord) -> Refusal:
         lost = [event.detail for event in jobs.events(job.job_id) if event.event == JobEvent.ATTEMPT_LOST]
@@ -144,6 +149,7 @@ class RunFlow:
             series_uids=tuple(sorted({instance.series_uid for instance in attempt.instances})),
             refusal=refusal,
             output=output,
+            predecessors=attempt.predecessors,
         )
 
     def _output(self, job: JobRecord) -> OutputOptions:
@@ -258,6 +264,30 @@ class _ProgressWriter:
         self._step, self._at_s = progress.step, now_s
         with self.database.write() as connection:
             Jobs(connection).report_progress(self.job_id, progress=progress.fraction, step=progress.step[:64])
+
+
+def _predecessors(connection: sa.Connection, job: JobRecord) -> tuple[PredecessorDocument, ...]:
+    """The reports of the last job before this one that left any, on the same study by the same pipeline; then those
+    that this job left itself when it failed. An attempt that is repeated finds its own among the latter, which the
+    writer leaves out."""
+    before = [item for item in Jobs(connection).of_study(job.study_uid) if item.pipeline == job.pipeline]
+    earlier = [item for item in before if (item.revision, item.created_at) < (job.revision, job.created_at)]
+    reports = [_reports(connection, item.job_id) for item in earlier]
+    last: tuple[PredecessorDocument, ...] = next((found for found in reversed(reports) if found), ())
+    return (*last, *_reports(connection, job.job_id))
+
+
+def _reports(connection: sa.Connection, job_id: str) -> tuple[PredecessorDocument, ...]:
+    return tuple(
+        PredecessorDocument(
+            kind=ResultKind(item.kind),
+            sop_class_uid=item.sop_class_uid,
+            sop_instance_uid=item.sop_instance_uid,
+            series_uid=item.series_uid,
+        )
+        for item in Results(connection).of_job(job_id)
+        if item.kind in (ResultKind.SR, ResultKind.ROI_SR)
+    )
 
 
 def _result_record(job: JobRecord, item: RunObject) -> ResultRecord:

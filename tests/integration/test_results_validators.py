@@ -19,7 +19,7 @@ import pydicom
 import pytest
 
 from bmnode.domain.geometry import VolumeGeometry
-from bmnode.domain.objects import OutputOptions, ResultKind
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.domain.study import Branch
 from bmnode.results.context import ResultObject
@@ -112,6 +112,17 @@ CONTEXTS = {
     "pet_oblique_simulated": _PICTURES,
     "real_bone_scan": _PICTURES,
     "refused": _PICTURES,
+    "negative": dataclasses.replace(
+        CONTEXT,
+        predecessors=(
+            PredecessorDocument(
+                kind=ResultKind.SR,
+                sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
+                sop_instance_uid="2.25.11",
+                series_uid="2.25.12",
+            ),
+        ),
+    ),
 }
 """Where another context than the usual one is tried."""
 WITH_SEGMENTATION = ["ct", "pet_oblique_simulated", "mr", "enhanced_mr", "spect"]

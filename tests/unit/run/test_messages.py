@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bmnode.domain.objects import OutputOptions
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Branch, Reason, Refusal
 from bmnode.errors import ChildCrashedError
@@ -44,6 +44,9 @@ def test_a_request_survives_the_line(refusal: Refusal | None) -> None:
         series_uids=("1.2.3",),
         refusal=refusal,
         output=OutputOptions(pictures=True, fictitious_planar_geometry=True),
+        predecessors=(
+            PredecessorDocument(kind=ResultKind.SR, sop_class_uid="1.5", sop_instance_uid="1.6", series_uid="1.7"),
+        ),
     )
     line = Message(kind=Kind.RUN, body=request_to_json(request)).to_line()
     assert line.count(b"\n") == 1

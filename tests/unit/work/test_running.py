@@ -12,6 +12,7 @@ from bmnode.domain.states import DeliveryState, JobEvent, JobState
 from bmnode.errors import ChildCrashedError, PipelineFailedError, RunTimedOutError
 from bmnode.storage import Database, Jobs, Results
 from bmnode.work.engine import FlowName
+from bmnode.work.requests import study_request
 from tests.unit.work.conftest import Node
 
 
@@ -79,6 +80,28 @@ def test_pictures_that_nobody_takes_are_not_written(node: Node) -> None:
     node.do(node.next(FlowName.RUN))
     with node.database.read() as connection:
         assert [item.kind for item in Results(connection).of_job(job.job_id)] == ["sr"]
+
+
+def _written(node: Node) -> dict[int, tuple[str, str]]:
+    """By revision: the report's UID and text, of a job that has one."""
+    found = {}
+    with node.database.read() as connection:
+        for job in node.jobs():
+            for result in Results(connection).of_job(job.job_id):
+                text = (node.folder / "results" / result.path).read_text()
+                found[job.revision] = (result.sop_instance_uid, text)
+    return found
+
+
+def test_a_late_image_makes_a_report_that_names_the_one_before(node: Node) -> None:
+    """The next revision's report takes the place of the last one; the first has no predecessor."""
+    node.queued_job()
+    node.do(node.next(FlowName.RUN))
+    node.do(study_request(node.receive(2)))
+    node.do(node.next(FlowName.RUN))
+    (first, first_text), (_, second_text) = (_written(node)[revision] for revision in sorted(_written(node)))
+    assert "after" not in first_text
+    assert [line for line in second_text.splitlines() if line.startswith("after")] == [f"after {first}"]
 
 
 def test_a_finished_job_is_not_run_again(node: Node) -> None:
