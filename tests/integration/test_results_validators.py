@@ -28,7 +28,7 @@ from bmnode.results.recompute import recompute_segments
 from bmnode.results.write import write_results
 from tests.support.real_data import real_bone_scan, unpack
 from tests.support.tools import find_dcmtk
-from tests.support.validators import complaints, program, run
+from tests.support.validators import complaints, program, run, template_errors
 from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
 
@@ -268,6 +268,38 @@ def test_dsrdump_reads_every_report(name: str, cases: Callable[[str], Case]) -> 
         assert said.returncode == 0
         assert said.stderr == ""
         assert "RESEARCH USE ONLY - not for diagnostic or treatment decisions" in said.stdout
+
+
+# --- PixelMed --------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ct", ResultKind.SR),
+        ("planar_segmented", ResultKind.SR),
+        ("planar_segmented", ResultKind.ROI_SR),
+        ("refused", ResultKind.SR),
+    ],
+)
+def test_pixelmed_finds_no_error_against_the_templates(
+    name: str, kind: ResultKind, cases: Callable[[str], Case]
+) -> None:
+    """Each kind of report keeps TID 1500 and the templates below it, row by row."""
+    (path,) = cases(name).paths(kind)
+    assert template_errors(path) == []
+
+
+@pytest.mark.timeout(600)
+def test_pixelmed_would_find_something(cases: Callable[[str], Case], tmp_path: Path) -> None:
+    """The validator is really asked: a procedure that is not in its context group gets its error."""
+    dataset = pydicom.dcmread(cases("refused").paths(ResultKind.SR)[0])
+    (procedure,) = [i for i in dataset.ContentSequence if i.ConceptNameCodeSequence[0].CodeValue == "121058"]
+    procedure.ConceptCodeSequence[0].CodeValue = "41747008"
+    procedure.ConceptCodeSequence[0].CodingSchemeDesignator = "SCT"
+    dataset.save_as(tmp_path / "other.dcm")
+    assert any("not found in context group 100" in line for line in template_errors(tmp_path / "other.dcm"))
 
 
 # --- real images -----------------------------------------------------------------------
