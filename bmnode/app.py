@@ -21,7 +21,6 @@ from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.ids import digest
-from bmnode.domain.objects import OutputOptions
 from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.records import JobRecord
 from bmnode.errors import NotFoundError
@@ -134,7 +133,7 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
         run_options=RunOptions(
             results_dir=results_dir(settings),
             max_attempts=settings.run.attempts,
-            fictitious_planar_geometry=settings.results.fictitious_planar_geometry,
+            output=settings.results.output,
         ),
         retry_policy=RetryPolicy(
             first_retry_s=settings.delivery.first_retry_s,
@@ -227,7 +226,9 @@ def run_folder(
         work = Path(folder)
         request = RunRequest(
             job_id="run",
-            job_digest=digest((reading.headers.study_uid, *sorted(_sha256(path) for path in inputs))),
+            job_digest=settings.results.output.distinguish(
+                digest((reading.headers.study_uid, *sorted(_sha256(path) for path in inputs)))
+            ),
             attempt=1,
             study_uid=reading.headers.study_uid,
             pipeline=DEFAULT_PIPELINE,
@@ -235,7 +236,7 @@ def run_folder(
             output_dir=work,
             created_at=clock.now(),
             series_uids=tuple(reading.files),
-            output=OutputOptions(fictitious_planar_geometry=settings.results.fictitious_planar_geometry),
+            output=settings.results.output,
         )
         used = runner or build_runner(settings, log_path=work / "child.log", clock=clock)
         try:

@@ -16,7 +16,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bmnode.domain.objects import DEFAULT_KINDS, ResultKind
+from bmnode.domain.codes import Code
+from bmnode.domain.objects import AIR_PROCESSING_ALGORITHM, DEFAULT_KINDS, OutputOptions, ResultKind
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.domain.study import Branch
 from bmnode.errors import NotFoundError
@@ -193,6 +194,22 @@ class ResultSettings(Section):
         description="`true` gives segmentations of planar views an invented place, for viewers that draw none without; "
         "their Content Description says so. It changes the objects for every destination.",
     )
+    algorithm_purpose_code: str = Field(
+        default=AIR_PROCESSING_ALGORITHM.value,
+        min_length=1,
+        max_length=16,
+        description="Code by which Contributing Equipment calls an item an algorithm. IHE AI Results has a placeholder "
+        "only; another edition or a receiver may ask for its own.",
+    )
+    algorithm_purpose_scheme: str = Field(
+        default=AIR_PROCESSING_ALGORITHM.scheme, min_length=1, max_length=16, description="Scheme of that code."
+    )
+
+    @property
+    def output(self) -> OutputOptions:
+        """The settings as the writer takes them."""
+        purpose = Code(self.algorithm_purpose_code, self.algorithm_purpose_scheme, AIR_PROCESSING_ALGORITHM.meaning)
+        return OutputOptions(fictitious_planar_geometry=self.fictitious_planar_geometry, algorithm_purpose=purpose)
 
 
 class PeerSettings(Section):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from bmnode.domain.codes import Code
+from bmnode.domain.ids import digest
 
 
 class ResultKind(StrEnum):
@@ -18,6 +21,8 @@ class ResultKind(StrEnum):
     """Pictures as Secondary Capture, for archives and viewers that open neither SR nor SEG."""
 
 
+AIR_PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
+"""IHE AI Results 6.5.3.1: the trial text still names the purpose of an algorithm's equipment item by a placeholder."""
 DEFAULT_KINDS = (ResultKind.SR, ResultKind.ROI_SR, ResultKind.SEG)
 """What a destination gets that says nothing else."""
 
@@ -30,6 +35,16 @@ class OutputOptions:
     """Whether the pictures are written as Secondary Capture."""
     fictitious_planar_geometry: bool = False
     """Whether segmentations of planar views get an invented place, for viewers that draw none without; they say so."""
+    algorithm_purpose: Code = AIR_PROCESSING_ALGORITHM
+    """Purpose of Reference of every algorithm in Contributing Equipment Sequence."""
+
+    def distinguish(self, job_digest: str) -> str:
+        """The job's digest; another one where reports and segmentations are not those of the defaults, for other
+        objects never have the same UIDs. Pictures change nothing of the others."""
+        if replace(self, pictures=False) == OutputOptions():
+            return job_digest
+        purpose = self.algorithm_purpose
+        return digest((job_digest, str(self.fictitious_planar_geometry), purpose.value, purpose.scheme))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

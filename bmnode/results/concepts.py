@@ -68,8 +68,8 @@ class Status:
 
 
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
-PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
-"""IHE AIR 6.5.3.1: the trial text still names its purpose of reference by a placeholder code."""
+IHE_TRIAL_SCHEME = "99IHE"
+IHE_TRIAL_SCHEME_NAME = "placeholder codes of IHE trial texts"
 SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")

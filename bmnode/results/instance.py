@@ -18,8 +18,9 @@ from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATIO
 from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import Algorithm, ResultSet
 from bmnode.results.concepts import (
+    IHE_TRIAL_SCHEME,
+    IHE_TRIAL_SCHEME_NAME,
     IMAGE_PROCESSING,
-    PROCESSING_ALGORITHM,
     PROCESSING_EQUIPMENT,
     PROJECT_SCHEME_NAME,
     PROJECT_SCHEME_UID,
@@ -140,23 +141,32 @@ def _fill_sop_common(dataset: Dataset, what: NewInstance, *, context: WriteConte
     dataset.ContentDate, dataset.ContentTime = date, time
     if result_set.synthetic:
         dataset.SyntheticData = "YES"
-    dataset.CodingSchemeIdentificationSequence = [_project_scheme()]
+    dataset.CodingSchemeIdentificationSequence = _private_schemes(context)
     dataset.ContributingEquipmentSequence = [
         _equipment(PROCESSING_EQUIPMENT, uid=observer_uid(context), context=context),
         *(
-            _equipment(PROCESSING_ALGORITHM, uid=device_uid(algorithm), context=context, algorithm=algorithm)
+            _equipment(
+                context.output.algorithm_purpose, uid=device_uid(algorithm), context=context, algorithm=algorithm
+            )
             for algorithm in algorithms_of(result_set, context)
         ),
     ]
 
 
-def _project_scheme() -> Dataset:
-    item = Dataset()
-    item.CodingSchemeDesignator = PROJECT_SCHEME
-    item.CodingSchemeUID = PROJECT_SCHEME_UID
-    item.CodingSchemeName = PROJECT_SCHEME_NAME
-    item.CodingSchemeResponsibleOrganization = MANUFACTURER
-    return item
+def _private_schemes(context: WriteContext) -> list[Dataset]:
+    """Coding Scheme Identification (PS3.3 C.12.1): the project's scheme, and IHE's where its placeholder is used."""
+    ours = Dataset()
+    ours.CodingSchemeDesignator = PROJECT_SCHEME
+    ours.CodingSchemeUID = PROJECT_SCHEME_UID
+    ours.CodingSchemeName = PROJECT_SCHEME_NAME
+    ours.CodingSchemeResponsibleOrganization = MANUFACTURER
+    if context.output.algorithm_purpose.scheme != IHE_TRIAL_SCHEME:
+        return [ours]
+    trial = Dataset()
+    trial.CodingSchemeDesignator = IHE_TRIAL_SCHEME
+    trial.CodingSchemeName = IHE_TRIAL_SCHEME_NAME
+    trial.CodingSchemeResponsibleOrganization = "IHE"
+    return [ours, trial]
 
 
 def _equipment(purpose: Code, *, uid: str, context: WriteContext, algorithm: Algorithm | None = None) -> Dataset:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bmnode.domain.codes import Code
 from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import ChildCrashedError, InputError, PipelineFailedError, RunError
@@ -90,7 +91,7 @@ def request_from_json(body: Mapping[str, Any]) -> RunRequest:
         created_at=datetime.fromisoformat(body["created_at"]),
         series_uids=tuple(body["series_uids"]),
         refusal=None if refusal is None else refusal_from_json(refusal),
-        output=OutputOptions(**body["output"]),
+        output=OutputOptions(**{**body["output"], "algorithm_purpose": Code(**body["output"]["algorithm_purpose"])}),
         predecessors=tuple(
             PredecessorDocument(**{**item, "kind": ResultKind(item["kind"])}) for item in body["predecessors"]
         ),

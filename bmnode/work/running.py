@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -42,8 +42,8 @@ class RunOptions:
     max_attempts: int = 3
     """How often a job is started, kills of the whole node included, before it fails for good."""
     retry_wait_s: float = 2.0
-    fictitious_planar_geometry: bool = False
-    """See `OutputOptions`."""
+    output: OutputOptions = field(default_factory=OutputOptions)
+    """How objects are written; pictures follow from the destinations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,9 +133,7 @@ class RunFlow:
             pipeline_version=job.pipeline_version,
             input_digest=job.input_digest,
         )
-        if output.fictitious_planar_geometry:
-            # Other objects than without it: never the same UIDs.
-            whole = digest((whole, "fictitious planar geometry"))
+        whole = output.distinguish(whole)
         return RunRequest(
             job_id=job.job_id,
             # A failure's result is another document than the one that a retry by hand may bring.
@@ -155,9 +153,7 @@ class RunFlow:
     def _output(self, job: JobRecord) -> OutputOptions:
         """Pictures are written where a destination of the job takes them."""
         wanted = {kind for destination in job.destinations for kind in self._objects_for(destination)}
-        return OutputOptions(
-            pictures=ResultKind.SC in wanted, fictitious_planar_geometry=self.options.fictitious_planar_geometry
-        )
+        return replace(self.options.output, pictures=ResultKind.SC in wanted)
 
     def _objects_for(self, destination: str) -> tuple[ResultKind, ...]:
         """What a destination takes; the usual, where the configuration does not know it any more (its delivery will

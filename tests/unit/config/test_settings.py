@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from bmnode.config import Settings, find_config_file, load_settings
-from bmnode.config.settings import Accept
+from bmnode.config.settings import Accept, ResultSettings
+from bmnode.domain.codes import Code
+from bmnode.domain.objects import OutputOptions
 from bmnode.domain.study import Branch
 from bmnode.errors import ConfigError, NotFoundError
 
@@ -170,3 +172,15 @@ def test_equal_sources_give_equal_settings(tmp_path: Path) -> None:
     file = _write(tmp_path, PACS)
     assert isinstance(load_settings(file), Settings)
     assert load_settings(file) == load_settings(file)
+
+
+def test_results_settings_reach_the_writer() -> None:
+    """What is written as `[results]` is what the writer is told; the defaults are the writer's own."""
+    assert Settings().results.output == OutputOptions()
+    changed = Settings(
+        results=ResultSettings(
+            fictitious_planar_geometry=True, algorithm_purpose_code="1", algorithm_purpose_scheme="99X"
+        )
+    )
+    purpose = Code("1", "99X", "Processing Algorithm")
+    assert changed.results.output == OutputOptions(fictitious_planar_geometry=True, algorithm_purpose=purpose)

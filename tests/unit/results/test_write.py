@@ -9,9 +9,9 @@ import pydicom
 import pytest
 
 from bmnode import RESEARCH_USE_ONLY
-from bmnode.domain.codes import PROJECT_SCHEME, Concept
+from bmnode.domain.codes import PROJECT_SCHEME, Code, Concept
 from bmnode.domain.ids import is_uid
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import OutputOptions, ResultKind
 from bmnode.domain.results import Measurement, Outcome
 from bmnode.domain.study import Branch, Reason
 from bmnode.results.concepts import Status, Title
@@ -178,6 +178,20 @@ def test_the_evidence_is_every_input_instance(cases: dict[str, Case]) -> None:
     }
     assert study.StudyInstanceUID == case.result_set.study_uid
     assert named == {*case.series.instance_uids, case.objects[1].sop_instance_uid}
+
+
+def test_the_purpose_of_an_algorithm_can_be_another_code(cases: dict[str, Case], tmp_path: Path) -> None:
+    """IHE's placeholder can be replaced where the final code is known; then its scheme is not declared."""
+    case = cases["refused"]
+    purpose = Code("113999", "DCM", "Processing Algorithm")
+    context = dataclasses.replace(CONTEXT, output=OutputOptions(algorithm_purpose=purpose))
+    (item,) = write_results(case.result_set, source_files=case.series.files, out_dir=tmp_path, context=context)
+    dataset = pydicom.dcmread(item.path)
+    assert dataset.ContributingEquipmentSequence[1].PurposeOfReferenceCodeSequence[0].CodeValue == "113999"
+    schemes = [scheme.CodingSchemeDesignator for scheme in dataset.CodingSchemeIdentificationSequence]
+    assert schemes == [PROJECT_SCHEME]
+    usual = [scheme.CodingSchemeDesignator for scheme in case.object(ResultKind.SR).CodingSchemeIdentificationSequence]
+    assert usual == [PROJECT_SCHEME, "99IHE"]
 
 
 def test_the_algorithm_is_contributing_equipment_with_its_own_device(cases: dict[str, Case]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bmnode.domain.codes import Code
 from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Branch, Reason, Refusal
@@ -43,7 +44,9 @@ def test_a_request_survives_the_line(refusal: Refusal | None) -> None:
         created_at=datetime(2026, 3, 1, 8, 0, 0, 123456, tzinfo=UTC),
         series_uids=("1.2.3",),
         refusal=refusal,
-        output=OutputOptions(pictures=True, fictitious_planar_geometry=True),
+        output=OutputOptions(
+            pictures=True, fictitious_planar_geometry=True, algorithm_purpose=Code("1", "99X", "Another purpose")
+        ),
         predecessors=(
             PredecessorDocument(kind=ResultKind.SR, sop_class_uid="1.5", sop_instance_uid="1.6", series_uid="1.7"),
         ),

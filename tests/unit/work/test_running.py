@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.codes import Code
+from bmnode.domain.objects import OutputOptions, ResultKind
 from bmnode.domain.states import DeliveryState, JobEvent, JobState
 from bmnode.errors import ChildCrashedError, PipelineFailedError, RunTimedOutError
 from bmnode.storage import Database, Jobs, Results
@@ -102,6 +103,16 @@ def test_a_late_image_makes_a_report_that_names_the_one_before(node: Node) -> No
     (first, first_text), (_, second_text) = (_written(node)[revision] for revision in sorted(_written(node)))
     assert "after" not in first_text
     assert [line for line in second_text.splitlines() if line.startswith("after")] == [f"after {first}"]
+
+
+def test_other_output_has_other_uids() -> None:
+    """An option that changes reports or segmentations changes every UID; pictures beside them change none."""
+    options = (
+        OutputOptions(fictitious_planar_geometry=True),
+        OutputOptions(algorithm_purpose=Code("1", "99X", "Processing Algorithm")),
+    )
+    assert OutputOptions(pictures=True).distinguish("digest") == "digest"
+    assert len({item.distinguish("digest") for item in options} | {"digest"}) == 3
 
 
 def test_a_finished_job_is_not_run_again(node: Node) -> None:
