@@ -229,7 +229,8 @@ class PeerSettings(Section):
         default=DEFAULT_KINDS,
         min_length=1,
         description="Which objects of a result it gets: `sr` the report, `roi_sr` outlines for viewers, `seg` "
-        "segmentations, `sc` pictures as Secondary Capture. A study that is not assessable has `sr` alone.",
+        "segmentations, `sc` pictures as Secondary Capture, `pdf` report and pictures as Encapsulated PDF. "
+        "A study that is not assessable has `sr` and `pdf` alone.",
     )
 
 

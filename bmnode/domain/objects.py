@@ -19,6 +19,8 @@ class ResultKind(StrEnum):
     SEG = "seg"
     SC = "sc"
     """Pictures as Secondary Capture, for archives and viewers that open neither SR nor SEG."""
+    PDF = "pdf"
+    """The report and its pictures as pages, for readers who open documents only."""
 
 
 AIR_PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
@@ -33,6 +35,8 @@ class OutputOptions:
 
     pictures: bool = False
     """Whether the pictures are written as Secondary Capture."""
+    document: bool = False
+    """Whether the report is written as Encapsulated PDF."""
     fictitious_planar_geometry: bool = False
     """Whether segmentations of planar views get an invented place, for viewers that draw none without; they say so."""
     algorithm_purpose: Code = AIR_PROCESSING_ALGORITHM
@@ -40,8 +44,8 @@ class OutputOptions:
 
     def distinguish(self, job_digest: str) -> str:
         """The job's digest; another one where reports and segmentations are not those of the defaults, for other
-        objects never have the same UIDs. Pictures change nothing of the others."""
-        if replace(self, pictures=False) == OutputOptions():
+        objects never have the same UIDs. Pictures and document change nothing of the others."""
+        if replace(self, pictures=False, document=False) == OutputOptions():
             return job_digest
         purpose = self.algorithm_purpose
         return digest((job_digest, str(self.fictitious_planar_geometry), purpose.value, purpose.scheme))

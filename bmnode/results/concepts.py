@@ -16,6 +16,7 @@ PROJECT_SCHEME_NAME = "bmnode project codes"
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -116,6 +117,7 @@ SERIES_TEXT: Mapping[ResultKind, str] = {
     ResultKind.ROI_SR: "bmnode outlines - RESEARCH USE ONLY",
     ResultKind.SEG: "bmnode segmentation - RESEARCH USE ONLY",
     ResultKind.SC: "bmnode pictures - RESEARCH USE ONLY",
+    ResultKind.PDF: "bmnode document - RESEARCH USE ONLY",
 }
 FICTITIOUS_GEOMETRY = "FICTITIOUS GEOMETRY for viewers: do not measure or fuse by it"
 """Content Description of a planar segmentation with an invented plane (LO, 64 characters)."""
@@ -126,6 +128,7 @@ SERIES_NUMBER: Mapping[ResultKind, int] = {
     ResultKind.SR: 9901,
     ResultKind.ROI_SR: 9902,
     ResultKind.SC: 9903,
+    ResultKind.PDF: 9904,
     ResultKind.SEG: 9911,
 }
 """Far above what scanners use; the segmentations count upwards."""

@@ -118,11 +118,12 @@ def legend_line(number: int, finding: FindingResult) -> str:
     if finding.site is not None:
         parts.append(" ".join(code.meaning for code in (finding.laterality, finding.site) if code is not None))
     parts.extend(item.value.meaning for item in finding.evaluations if _says_no_lesion(item))
-    parts.extend(_measurement_text(item) for item in finding.measurements[:LEGEND_MEASUREMENTS])
+    parts.extend(measurement_text(item) for item in finding.measurements[:LEGEND_MEASUREMENTS])
     return plain("   ".join(parts))
 
 
-def _measurement_text(item: Measurement) -> str:
+def measurement_text(item: Measurement) -> str:
+    """A number as a person reads it: what, value, unit."""
     derivation = "" if item.derivation is None else f" {item.derivation.meaning.lower()}"
     unit = _UNIT_TEXT.get(item.unit, item.unit.value)
     value = f"{item.value:.0f}" if abs(item.value) >= 100 else f"{item.value:.3g}"

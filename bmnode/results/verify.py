@@ -25,7 +25,8 @@ from bmnode.domain.objects import PredecessorDocument
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
 from bmnode.results.captures import check_capture
-from bmnode.results.concepts import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, SEGMENTATION
+from bmnode.results.concepts import COMPREHENSIVE_3D_SR, ENCAPSULATED_PDF, SECONDARY_CAPTURE, SEGMENTATION
+from bmnode.results.document import check_document
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.grid import slice_sources
 from bmnode.results.reading import (
@@ -217,5 +218,6 @@ _CHECKS: Mapping[str, tuple[tuple[str, _Check], ...]] = {
         ("highdicom reads it", check_report_reads),
     ),
     SECONDARY_CAPTURE: (("picture", check_capture),),
+    ENCAPSULATED_PDF: (("document", check_document),),
 }
 """By SOP Class. highdicom comes last: it takes the data set over."""

@@ -16,6 +16,7 @@ from bmnode.domain.results import ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.captures import build_captures
 from bmnode.results.context import ResultObject, WriteContext
+from bmnode.results.document import build_document
 from bmnode.results.instance import save
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
@@ -41,11 +42,12 @@ def write_results(
     result_set: ResultSet, *, source_files: Sequence[Path], out_dir: Path, context: WriteContext
 ) -> tuple[ResultObject, ...]:
     """Write the root SR, the outlines' SR where findings have outlines, and one SEG a segmentation
-    and planar view; where the context asks for them, the pictures as Secondary Capture.
+    and planar view; where the context asks for them, the pictures as Secondary Capture
+    and the report as Encapsulated PDF.
 
     `source_files` are the study's images; what is unreadable among them is left out. The same
     result set, sources and context give the same bytes. The objects are `sr.dcm`, `roi_sr.dcm`,
-    `seg-1.dcm` and `picture-1.dcm` onwards in `out_dir`; the root comes first.
+    `seg-1.dcm` and `picture-1.dcm` onwards, and `report.dcm` in `out_dir`; the root comes first.
 
     Raises ResultError naming the object and the check; then nothing stands under a final name
     that did not stand there before.
@@ -90,6 +92,9 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
             result_set, source=source, context=context, segmentations=segmentations, outlines=outlines
         )
         captures = build_captures(result_set, source=source, context=context) if context.output.pictures else []
+        document = (
+            build_document(result_set, source=source, context=context, report=root) if context.output.document else None
+        )
     except _BUILD_ERRORS as error:
         raise ResultError(f"the result objects cannot be built: {error}") from error
     drafts = [_draft(ResultKind.SR, "sr.dcm", root, out_dir)]
@@ -99,6 +104,8 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
         drafts.append(_draft(ResultKind.SEG, f"seg-{number}.dcm", dataset, out_dir))
     for number, dataset in enumerate(captures, 1):
         drafts.append(_draft(ResultKind.SC, f"picture-{number}.dcm", dataset, out_dir))
+    if document is not None:
+        drafts.append(_draft(ResultKind.PDF, "report.dcm", document, out_dir))
     return tuple(drafts)
 
 

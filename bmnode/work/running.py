@@ -43,7 +43,7 @@ class RunOptions:
     """How often a job is started, kills of the whole node included, before it fails for good."""
     retry_wait_s: float = 2.0
     output: OutputOptions = field(default_factory=OutputOptions)
-    """How objects are written; pictures follow from the destinations."""
+    """How objects are written; pictures and document follow from the destinations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,9 +151,9 @@ class RunFlow:
         )
 
     def _output(self, job: JobRecord) -> OutputOptions:
-        """Pictures are written where a destination of the job takes them."""
+        """Pictures and document are written where a destination of the job takes them."""
         wanted = {kind for destination in job.destinations for kind in self._objects_for(destination)}
-        return replace(self.options.output, pictures=ResultKind.SC in wanted)
+        return replace(self.options.output, pictures=ResultKind.SC in wanted, document=ResultKind.PDF in wanted)
 
     def _objects_for(self, destination: str) -> tuple[ResultKind, ...]:
         """What a destination takes; the usual, where the configuration does not know it any more (its delivery will

@@ -26,8 +26,8 @@ from tests.support.polling import eventually
 from tests.support.simulated import Patient, simulate_patient
 
 RESULTS_ARRIVE_S = 180.0
-_RESULT_MODALITIES = frozenset({"SR", "SEG", "OT"})
-"""Pictures are of modality OT: the site's archive takes every kind of object."""
+_RESULT_MODALITIES = frozenset({"SR", "SEG", "OT", "DOC"})
+"""Pictures are of modality OT, documents DOC: the site's archive takes every kind of object."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,7 @@ class Site:
         return by_modality
 
     def await_results(self, study_uid: str, *, seg: bool) -> None:
-        """Wait until the node has delivered every object, then see that Orthanc has SR, and SEG and pictures if due."""
+        """Wait until the node has delivered every object, then see that Orthanc has SR, and all others if due."""
         database = Database(self.node.plan.settings.database_url)
         try:
             eventually(lambda: is_delivered(database, study_uid), timeout_s=RESULTS_ARRIVE_S)

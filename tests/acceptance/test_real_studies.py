@@ -54,14 +54,14 @@ def study(request: pytest.FixtureRequest, shared_data: Path, tmp_path: Path) -> 
 def test_a_real_study_ends_as_results_in_the_archive(
     site: Site, study: RealStudy, storescu: Path, tmp_path: Path
 ) -> None:
-    """SR, SEG and pictures in Orthanc; dciodvfy has no error, dcmqi reads the SEG of slices, the numbers hold."""
+    """Every kind of object in Orthanc; dciodvfy has no error, dcmqi reads the SEG of slices, the numbers hold."""
     send(storescu, study, port=site.node.plan.port)
     site.await_results(study.study_uid, seg=True)
     files = site.download_results(study.study_uid, tmp_path / "out")
     reports = [read_report(path) for path in files["SR"]]
     root = next(report for report in reports if report.outcome is not None)
     assert root.outcome is Outcome.ASSESSED
-    for path in (*files["SR"], *files["SEG"], *files["OT"]):
+    for path in (*files["SR"], *files["SEG"], *files["OT"], *files["DOC"]):
         assert [line for line in complaints(path, real=True) if line.startswith("Error")] == []
     for path in files["SEG"]:
         if not study.has_slices:

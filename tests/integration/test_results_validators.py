@@ -105,7 +105,7 @@ CASES: dict[str, Make] = {
     "negative": _negative,
     "refused": _refused,
 }
-_PICTURES = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True))
+_PICTURES = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True, document=True))
 CONTEXTS = {
     "planar_fictitious": dataclasses.replace(CONTEXT, output=OutputOptions(fictitious_planar_geometry=True)),
     "planar_segmented": _PICTURES,

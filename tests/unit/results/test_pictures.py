@@ -14,7 +14,7 @@ from bmnode.domain.study import Branch
 from bmnode.results.canvas import BANNER, LINE, MARGIN, outline, to_grey
 from bmnode.results.concepts import LESION_COLOURS_RGB
 from bmnode.results.picture_volumes import VOLUME_HEIGHT
-from bmnode.results.pictures import PLANAR_HEIGHT, draw_pictures, legend_line
+from bmnode.results.pictures import PLANAR_HEIGHT, draw_pictures, legend_line, measurement_text
 from tests.unit.results import result_sets, sources
 
 
@@ -149,10 +149,8 @@ def test_an_outline_is_the_border_inside_the_mask() -> None:
 
 def test_units_are_written_for_people(tmp_path: Path) -> None:
     """The legend says HU, not the UCUM symbol."""
-    from bmnode.results.pictures import _measurement_text
-
     series = sources.classic_slices(tmp_path / "in", sources.CT, "CT")
-    texts = [_measurement_text(item) for item in result_sets.volumetric(series).findings[0].measurements]
+    texts = [measurement_text(item) for item in result_sets.volumetric(series).findings[0].measurements]
     assert texts[1].endswith("HU")
     assert Unit.HU.value not in " ".join(texts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,7 +33,7 @@ DATED = {
     "DateOfSecondaryCapture",
     "TimeOfSecondaryCapture",
 }
-EVERYTHING = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True))
+EVERYTHING = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True, document=True))
 
 
 def as_predecessors(objects: tuple[ResultObject, ...]) -> tuple[PredecessorDocument, ...]:
@@ -76,7 +77,10 @@ def test_a_repeated_run_differs_in_its_dates_alone(scan: sources.SourceSeries, t
 
 def _copy_dates(original: pydicom.Dataset, dataset: pydicom.Dataset) -> None:
     for element in dataset:
-        if element.keyword in DATED:
+        if element.keyword == "EncapsulatedDocument":
+            (date,) = set(re.findall(rb"D:[0-9]{14}Z", original[element.tag].value))
+            element.value = re.sub(rb"D:[0-9]{14}Z", date, element.value)
+        elif element.keyword in DATED:
             element.value = original[element.keyword].value
         elif element.VR == "SQ":
             for one, other in zip(original[element.tag].value, element.value, strict=True):
