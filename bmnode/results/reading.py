@@ -224,12 +224,17 @@ def _parse(dataset: Dataset) -> Report:
         measurements=tuple(_measurement(item) for group in study for item in children(group, value_type="NUM")),
         texts=tuple(_texts(dataset)),
         synthetic=dataset.get("SyntheticData") == "YES",
-        predecessor_uids=tuple(
-            str(reference.ReferencedSOPInstanceUID)
-            for study in dataset.get("PredecessorDocumentsSequence", [])
-            for series in study.ReferencedSeriesSequence
-            for reference in series.ReferencedSOPSequence
-        ),
+        predecessor_uids=predecessor_uids(dataset),
+    )
+
+
+def predecessor_uids(dataset: Dataset) -> tuple[str, ...]:
+    """SOP Instance UIDs of the documents that a report names as its predecessors, in its order."""
+    return tuple(
+        str(reference.ReferencedSOPInstanceUID)
+        for study in dataset.get("PredecessorDocumentsSequence", [])
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
     )
 
 

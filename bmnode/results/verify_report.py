@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from highdicom.sr import Comprehensive3DSR
 
@@ -11,7 +13,7 @@ from bmnode.errors import ResultError
 from bmnode.results.concepts import SERIES_NUMBER, Title
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
-from bmnode.results.reading import Report, ReportedFinding, parse_report, read_header, read_segments
+from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids, read_header, read_segments
 
 _VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)
 
@@ -43,7 +45,7 @@ def check_predecessors(examined: Examined) -> None:
         for item in examined.predecessors
         if SERIES_NUMBER[item.kind] == number and item.sop_instance_uid != own
     ]
-    if list(parse_report(examined.dataset).predecessor_uids) != expected:
+    if list(predecessor_uids(examined.dataset)) != expected:
         raise ResultError("the report does not name its predecessors")
 
 
@@ -100,33 +102,37 @@ def check_segments(examined: Examined) -> None:
     """A finding refers to its own segments, and its volume in the report is that of the segment's voxels."""
     report = parse_report(examined.dataset)
     expected = {item.tracking_uid: item.segment for item in examined.result_set.findings}
+    indices = _segmentation_indices(report, examined)
     volumes: dict[str, dict[int, float | None]] = {}
     for finding in report.findings:
         if report.title == Title.ONCOLOGY:
-            _same_planar_segments(finding, examined)
+            _same_planar_segments(finding, examined, indices)
         link, reference = finding.segment, expected[finding.tracking_uid]
         if link is None or reference is None:
             continue
-        path = examined.siblings[link.sop_instance_uid]
-        if link.sop_instance_uid not in volumes:
-            volumes[link.sop_instance_uid] = {item.number: item.volume_ml for item in read_segments(path)}
-        if segmentation_index(read_header(path)) != reference.segmentation_index:
+        uid = link.sop_instance_uid
+        if indices[uid] != reference.segmentation_index:
             raise ResultError(f"{finding.tracking_id}: refers to another segmentation")
-        _same_volume(finding, volumes[link.sop_instance_uid][link.segment_number])
+        if uid not in volumes:
+            volumes[uid] = {item.number: item.volume_ml for item in read_segments(examined.siblings[uid])}
+        _same_volume(finding, volumes[uid][link.segment_number])
 
 
-def _same_planar_segments(finding: ReportedFinding, examined: Examined) -> None:
+def _segmentation_indices(report: Report, examined: Examined) -> dict[str, int]:
+    """The place in the result set of every segmentation that the report refers to, each file read once."""
+    links = [link for finding in report.findings for link in (finding.segment, *finding.planar_segments) if link]
+    uids = dict.fromkeys(link.sop_instance_uid for link in links)
+    return {uid: segmentation_index(read_header(examined.siblings[uid])) for uid in uids}
+
+
+def _same_planar_segments(finding: ReportedFinding, examined: Examined, indices: Mapping[str, int]) -> None:
     expected = [
         (len(examined.result_set.segmentations) + index, number)
         for index, view in enumerate(examined.result_set.planar_segmentations)
         for number, segment in enumerate(view.segments, 1)
         if segment.tracking_uid == finding.tracking_uid
     ]
-    written = [
-        (segmentation_index(read_header(examined.siblings[link.sop_instance_uid])), link.segment_number)
-        for link in finding.planar_segments
-    ]
-    if written != expected:
+    if [(indices[link.sop_instance_uid], link.segment_number) for link in finding.planar_segments] != expected:
         raise ResultError(f"{finding.tracking_id}: does not refer to its planar segments")
 
 

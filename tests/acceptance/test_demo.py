@@ -46,12 +46,12 @@ def test_every_patient_comes_back(played: Played) -> None:
 
 
 def test_objects_and_pictures_lie_in_the_folder(played: Played) -> None:
-    """Each study's SR, each volume's SEG, and a picture of every assessed study can be opened."""
+    """Each study's SR, the SEG of each volume and view, and a picture of every assessed study can be opened."""
     folder, studies, _ = played
     for name, study in studies.items():
         objects = {path.name: dcmread(path) for path in map(Path, study["objects"])}
         assert "sr.dcm" in objects
-        assert ("seg-1.dcm" in objects) == (study["outcome"] == "assessed" and not name.startswith("bone-scan"))
+        assert ("seg-1.dcm" in objects) == (study["outcome"] == "assessed")
         assert all(item.get("SyntheticData") == ("YES" if study["synthetic"] else None) for item in objects.values())
         if study["outcome"] == "assessed":
             assert study["pictures"]

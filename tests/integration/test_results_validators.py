@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
+from highdicom.seg import segread
 
-from bmnode.domain.geometry import VolumeGeometry
+from bmnode.domain.geometry import CroppedMask, VolumeGeometry
+from bmnode.domain.ids import derive_uid
 from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.domain.study import Branch
@@ -158,6 +160,44 @@ def test_dciodvfy_would_find_something(cases: Callable[[str], Case], tmp_path: P
     del dataset.VerificationFlag
     dataset.save_as(tmp_path / "gap.dcm")
     assert any("VerificationFlag" in line for line in complaints(tmp_path / "gap.dcm"))
+
+
+def test_a_view_full_of_findings_is_written(tmp_path: Path) -> None:
+    """300 findings, with names that are no ASCII and as long as can be: each is a segment that highdicom reads."""
+    series = sources.planar_bone_scan(tmp_path / "in")
+    few = result_sets.planar_segmented(series)
+    places = [(row, column) for row in range(0, 60, 2) for column in range(0, 20, 2)]
+    findings, segments = [], []
+    for number, (row, column) in enumerate(places):
+        x, y = float(column), float(row)
+        ring = ((x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1), (x, y))
+        mask = np.zeros((1, 64, 32), dtype=np.bool_)
+        mask[0, row, column] = True
+        name = f"骨シンチ {number:03d} " + "x" * 52
+        uid = derive_uid("test", "many", str(number))
+        polygon = dataclasses.replace(few.findings[0].polygons[0], points=ring)
+        findings.append(
+            dataclasses.replace(
+                few.findings[0], tracking_id=name, tracking_uid=uid, polygons=(polygon,), measurements=()
+            )
+        )
+        segments.append(
+            dataclasses.replace(
+                few.planar_segmentations[0].segments[0],
+                label=name,
+                tracking_id=name,
+                tracking_uid=uid,
+                mask=CroppedMask.from_array(mask),
+            )
+        )
+    view = dataclasses.replace(few.planar_segmentations[0], segments=tuple(segments))
+    many = dataclasses.replace(few, findings=tuple(findings), planar_segmentations=(view,))
+    objects = write_results(many, source_files=series.files, out_dir=tmp_path / "out", context=CONTEXT)
+    seg = segread(objects[-1].path)
+    pixels = seg.get_pixels_by_source_frame(series.instance_uids[0], [1])[0]
+    assert pixels.shape == (64, 32, 300)
+    assert [tuple(np.argwhere(pixels[..., index])[0]) for index in (0, 17, 299)] == [places[i] for i in (0, 17, 299)]
+    assert complaints(objects[-1].path) == []
 
 
 # --- dcmqi -----------------------------------------------------------------------------

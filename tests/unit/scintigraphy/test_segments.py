@@ -23,13 +23,12 @@ def result(scan: Path) -> ResultSet:
 
 def test_every_finding_is_a_segment_on_its_view(result: ResultSet) -> None:
     """Lesions and exclusions alike, each with the pixels of its outline and its own Tracking UID."""
-    for finding in result.findings:
-        (polygon,) = finding.polygons
+    outlines = [(finding, polygon) for finding in result.findings for polygon in finding.polygons]
+    for finding, polygon in outlines:
         (view,) = [item for item in result.planar_segmentations if item.shows(polygon)]
         (segment,) = [item for item in view.segments if item.tracking_uid == finding.tracking_uid]
         np.testing.assert_array_equal(segment.mask.to_array()[0], rasterise(polygon.points, shape=view.shape))
-    count = sum(len(view.segments) for view in result.planar_segmentations)
-    assert count == len(result.findings)
+    assert sum(len(view.segments) for view in result.planar_segmentations) == len(outlines)
 
 
 def test_what_is_excluded_says_so(result: ResultSet) -> None:
