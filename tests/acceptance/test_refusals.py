@@ -232,12 +232,6 @@ REFUSED = (
 
 FLAGGED = (
     Flagged(
-        name="dose in MBq",
-        study="pet-alone",
-        change=make.drug(RadionuclideTotalDose="280"),
-        words="SUV prerequisites: warn. The injected dose was read as MBq.",
-    ),
-    Flagged(
         name="planar scan of 0.35 million counts",
         study="planar",
         change=make.thinned(0.19),
@@ -299,15 +293,25 @@ def test_what_is_doubtful_is_said(
 
 
 @pytest.mark.parametrize(
-    "change",
-    [make.drug(RadionuclideTotalDose="280"), make.as_suv],
+    ("change", "words"),
+    [
+        (make.drug(RadionuclideTotalDose="280"), "SUV prerequisites: warn. The injected dose was read as MBq."),
+        (make.as_suv, "SUV prerequisites: pass."),
+    ],
     ids=["dose in MBq", "SUV already applied"],
 )
 def test_uptake_is_scaled_once(
-    simulated: Patient, assess: Assess, unbroken: Callable[[str], Report], tmp_path: Path, *, change: Change
+    simulated: Patient,
+    assess: Assess,
+    unbroken: Callable[[str], Report],
+    tmp_path: Path,
+    *,
+    change: Change,
+    words: str,
 ) -> None:
-    """A dose in MBq and an image that is SUV already give the SUV of the image in Bq/ml, to the stored precision."""
+    """A dose in MBq, which is told, and an image that is SUV already give the SUV of the image in Bq/ml."""
     _, report = assess(simulated.copy("pet-alone", tmp_path / "in", change=change))
+    assert words in " ".join(report.texts)
     assert suv_maxima(report) == pytest.approx(suv_maxima(unbroken("pet-alone")), rel=1e-5)
     assert suv_maxima(report)
 
