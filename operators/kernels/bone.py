@@ -30,6 +30,7 @@ from operators.kernels.morphology import (
 from operators.kernels.orientation import PatientAxes
 
 METHOD = "CT_BONE_150_V2"
+_CAVITY_CM2 = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,8 @@ class WorkingBone:
 
     `hu` float32 (z, y, x), `bone` with marrow and without cavities and canal, `contrast` the
     contrast medium that was taken out of it, `factors` the voxels a block, `orientation` whether the image
-    shows the patient as its header says.
+    shows the patient as its header says. `cavity_ml` is what bone encloses and is not its marrow, above all the
+    cranial cavity, `cavity_share` the share of the slices that show 20 cm2 of it or more.
     """
 
     hu: npt.NDArray[np.float32]
@@ -80,6 +82,8 @@ class WorkingBone:
     factors: tuple[int, int, int]
     full_shape: tuple[int, int, int]
     orientation: Orientation
+    cavity_ml: float
+    cavity_share: float
 
     @property
     def voxel_volume_ml(self) -> float:
@@ -107,7 +111,8 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
     dense = _bony_components(dense & ~contrast, blocks, spacing_mm=spacing, limits=limits)
     closed = close_gaps(dense, radius_mm=limits.closing_mm, spacing_mm=spacing) & body
     filled = _with_marrow(closed, blocks, limits=limits)
-    filled &= ~find_cavities(closed, filled, spacing_mm=spacing, limits=profile.cavity)
+    cavities = find_cavities(closed, filled, spacing_mm=spacing, limits=profile.cavity)
+    filled &= ~cavities
     canal = find_canal(blocks, filled, body, spacing_mm=spacing, limits=profile.canal)
     return WorkingBone(
         hu=blocks,
@@ -118,6 +123,8 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
         axes=axes,
         factors=factors,
         full_shape=(turned.shape[0], turned.shape[1], turned.shape[2]),
+        cavity_ml=float(np.count_nonzero(cavities)) * z * y * x / 1000.0,
+        cavity_share=float(np.mean(cavities.sum(axis=(1, 2)) * y * x / 100.0 >= _CAVITY_CM2)),
         orientation=judge_orientation(blocks, filled, body, spacing_mm=spacing, limits=profile.orientation),
     )
 

@@ -84,10 +84,17 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
     """Bone by attenuation.
 
     Raises NotAssessableError: bone_not_found where there is too little to assess, unexplained_orientation where the
-    patient lies otherwise than the header says.
+    patient lies otherwise than the header says, unsupported_examination where it is a head alone.
     """
     work = segment_bone(prepared.volume.array, prepared.volume.geometry, profile=profile().skeleton)
     refuse_contradiction(work.orientation)
+    limits = profile().quality
+    if work.cavity_ml >= limits.head_cavity_ml and work.cavity_share >= limits.head_cavity_share:
+        raise NotAssessableError(
+            Reason.UNSUPPORTED_EXAMINATION,
+            f"The CT shows a head and little else: {100.0 * work.cavity_share:.0f} % of its slices cut the cranial "
+            "cavity. A CT of the head alone is not assessed for bone metastases.",
+        )
     found_ml = float(np.count_nonzero(work.bone)) * work.voxel_volume_ml
     if found_ml < profile().quality.minimum_bone_ml:
         raise NotAssessableError(

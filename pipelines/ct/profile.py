@@ -19,6 +19,8 @@ class QualityLimits:
     """Limits of the input checks."""
 
     minimum_bone_ml: float
+    head_cavity_ml: float
+    head_cavity_share: float
     thickest_slice_mm: float
     comparable_kvp: float
     metal_warning_ml: float

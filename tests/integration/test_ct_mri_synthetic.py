@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.pipelines import PipelineRequest
 from bmnode.domain.results import ResultSet
+from bmnode.domain.study import Branch, Reason
 from bmnode.selection import classify, read_study
-from bmnode.testing.patients import LesionTruth, PatientSpec, SyntheticStudy, write_ct, write_mri
-from operators.graph.contract import BranchDefinition, StudyInput
+from bmnode.testing.patients import LesionTruth, PatientSpec, SyntheticStudy, write_brain_ct, write_ct, write_mri
+from operators.graph.contract import BranchDefinition, NotAssessableError, StudyInput
 from pipelines.ct.branch import BRANCH as CT
 from pipelines.mri.branch import BRANCH as MRI
 
@@ -70,3 +72,18 @@ def test_healthy_synthetic_marrow_has_no_candidates(tmp_path: Path) -> None:
     """Without lesions nothing is marked, discs neither."""
     result, _ = run(MRI, write_mri(tmp_path, spec=PatientSpec(seed=6, patient_id="SYN-NONE", lesions=())))
     assert result.findings == ()
+
+
+def test_a_head_is_known_by_its_cranium_where_no_header_says_so(tmp_path: Path) -> None:
+    """A CT of the head whose descriptions are empty is refused all the same."""
+    study = write_brain_ct(tmp_path, spec=PatientSpec(seed=7, patient_id="SYN-HEAD"))
+    for path in study.files:
+        image = dcmread(path)
+        for keyword in ("BodyPartExamined", "SeriesDescription", "StudyDescription", "ProtocolName"):
+            image.pop(keyword, None)
+        image.save_as(path)
+    assert classify(read_study(study.files).headers).branch is Branch.CT
+    with pytest.raises(NotAssessableError) as caught:
+        run(CT, study)
+    assert caught.value.refusal.reason is Reason.UNSUPPORTED_EXAMINATION
+    assert "cranial cavity" in caught.value.refusal.explanation
