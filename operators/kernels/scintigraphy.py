@@ -40,13 +40,15 @@ class SkeletonRule:
 
     Soft tissue at a pixel is the grey-scale opening of the smoothed counts by a disk that is
     wider than bones are thick. A pixel is bone where it exceeds `contrast` times that, and
-    `floor_share` of Otsu's level between soft tissue and bone over the whole body.
+    `floor_share` of Otsu's level between soft tissue and bone over the whole body, whose counts
+    are cut at the quantile `ceiling_share` for that.
     """
 
     smoothing_mm: float
     background_radius_mm: float
     contrast: float
     floor_share: float
+    ceiling_share: float
     minimum_area_mm2: float
 
 
@@ -128,9 +130,11 @@ def skeleton_mask(counts: Counts, body: BoolArray, *, pixel_mm: PixelSize, rule:
     if not body.any():
         return np.zeros_like(body)
     smoothed = smooth(counts, sigma_mm=rule.smoothing_mm, pixel_mm=pixel_mm)
-    soft = ndimage.grey_opening(smoothed, footprint=_disk(rule.background_radius_mm, pixel_mm))
-    soft = smooth(np.asarray(soft), sigma_mm=rule.background_radius_mm / 2.0, pixel_mm=pixel_mm)
+    soft = _opened(smoothed, _disk(rule.background_radius_mm, pixel_mm))
+    soft = smooth(soft, sigma_mm=rule.background_radius_mm / 2.0, pixel_mm=pixel_mm)
     inside = np.sqrt(np.maximum(smoothed[body], 0.0))
+    # A full bladder or an extravasation would otherwise be Otsu's upper class, and all bone its lower one.
+    inside = np.minimum(inside, np.quantile(inside, rule.ceiling_share))
     floor = _otsu(inside) ** 2 if inside.max() > inside.min() else np.inf
     bone = body & (smoothed > rule.contrast * soft) & (smoothed > rule.floor_share * floor)
     return _drop_small(bone, minimum_pixels=minimum_pixels(rule.minimum_area_mm2, pixel_mm=pixel_mm))
@@ -191,6 +195,24 @@ def _disk(radius_mm: float, pixel_mm: PixelSize) -> BoolArray:
     rows, columns = np.mgrid[-reach_row : reach_row + 1, -reach_column : reach_column + 1]
     inside: BoolArray = (rows / reach_row) ** 2 + (columns / reach_column) ** 2 <= 1.0
     return inside
+
+
+def _opened(image: Counts, disk: BoolArray) -> Counts:
+    """Grey-scale opening by a disk: `scipy.ndimage.grey_opening`, value for value, in a quarter of its time."""
+    return _slid(_slid(image, disk, largest=False), disk, largest=True)
+
+
+def _slid(image: Counts, disk: BoolArray, *, largest: bool) -> Counts:
+    """The extreme under a disk at every pixel: of each row's run, then over the disk's rows."""
+    run = ndimage.maximum_filter1d if largest else ndimage.minimum_filter1d
+    pick = np.maximum if largest else np.minimum
+    reach, widths = len(disk) // 2, [int(width) for width in disk.sum(axis=1)]
+    edge = ((reach, reach), (0, 0))
+    runs = {width: np.pad(run(image, width, axis=1), edge, mode="symmetric") for width in set(widths)}
+    found = runs[widths[0]][: len(image)].copy()
+    for row, width in enumerate(widths):
+        pick(found, runs[width][row : row + len(image)], out=found)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _drop_small(mask: BoolArray, *, minimum_pixels: int) -> BoolArray:
