@@ -99,6 +99,10 @@ class Concept:
     LESION_TYPE = project_code("LESION-TYPE", "Type of bone lesion")
     UPTAKE_KIND = project_code("UPTAKE-KIND", "Kind of uptake")
     LOCALISATION = project_code("LOCALISATION", "Localisation to bone")
+    BONE_SCAN_INDEX = project_code("BSI", "Bone Scan Index of candidate hot spots")
+    BONE_SCAN_COVERAGE = project_code("BSI-COVERAGE", "Share of the coefficient table that the index covers")
+    LESION_AREA = project_code("BSLA", "Bone scan lesion area of candidate hot spots")
+    LESION_INTENSITY = project_code("BSLI", "Bone scan lesion intensity of candidate hot spots")
 
 
 class Derivation:
@@ -123,6 +127,7 @@ class UptakeKind:
     KIDNEY = project_code("UP-KIDNEY", "Possible kidney activity")
     INJECTION_SITE = project_code("UP-INJECTION", "Uptake in forearm or hand, possible injection site")
     OUTSIDE_BODY = project_code("UP-OUTSIDE", "Activity outside the body, possible contamination")
+    OUTSIDE_SKELETON = project_code("UP-SOFT", "Activity in the body beside the skeleton")
 
 
 class LesionType:
@@ -142,7 +147,7 @@ class Localisation:
 
 
 class Site:
-    """Finding sites and lateralities (CID 8134, CID 244) that need no skeleton model."""
+    """Finding sites (CID 8134, CID 4031); sides are told by `Laterality`."""
 
     ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
     SKELETON = Code("272673000", "SCT", "Bone")
@@ -152,6 +157,16 @@ class Site:
     SKULL = Code("89546000", "SCT", "Skull")
     UPPER_LIMB = Code("371195002", "SCT", "Bone of upper limb")
     LOWER_LIMB = Code("72001000", "SCT", "Bone of lower limb")
+    CERVICAL_SPINE = Code("122494005", "SCT", "Cervical spine")
+    THORACIC_SPINE = Code("122495006", "SCT", "Thoracic spine")
+    LUMBAR_SPINE = Code("122496007", "SCT", "Lumbar spine")
+    SACRUM = Code("54735007", "SCT", "Sacrum")
+    STERNUM = Code("56873002", "SCT", "Sternum")
+    RIB = Code("113197003", "SCT", "Rib")
+    CLAVICLE = Code("51299004", "SCT", "Clavicle")
+    SCAPULA = Code("79601000", "SCT", "Scapula")
+    HUMERUS = Code("85050009", "SCT", "Humerus")
+    FEMUR = Code("71341001", "SCT", "Femur")
 
 
 class Laterality:

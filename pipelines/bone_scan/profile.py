@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from operators.kernels.planar_regions.atlas_regions import AtlasRule
 from operators.kernels.scintigraphy import BodyRule, SkeletonRule, TrimRule
 from operators.kernels.scintigraphy_body import ExclusionRule, ThresholdMap
 from pipelines.config import load_profile
@@ -65,6 +66,7 @@ class BoneScanProfile:
     normalisation: TrimRule
     hot_spots: HotSpotRule
     exclusions: ExclusionRule
+    regions: AtlasRule
     whole_body: WholeBodyRule
     quality: QualityLimits
 

@@ -1,0 +1,1 @@
+"""Which bone a pixel of a planar whole-body scan shows."""
