@@ -24,6 +24,7 @@ class Uptake(StrEnum):
     KIDNEY = "kidney"
     INJECTION_SITE = "injection_site"
     OUTSIDE_BODY = "outside_body"
+    OUTSIDE_SKELETON = "outside_skeleton"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,69 +1,42 @@
-"""Bone scan: views -> body and skeleton -> hot spots -> result set."""
+"""Bone scan: views -> body and skeleton -> parts -> hot spots -> lesions of both views -> index -> result set."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 
 import numpy as np
 
-from bmnode.domain.geometry import BoolArray
 from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
-from operators.kernels.scintigraphy import (
-    HotSpot,
-    NormalLevel,
-    PixelSize,
-    body_mask,
-    hot_spots,
-    minimum_pixels,
-    normal_level,
-    skeleton_mask,
-    smooth,
-)
-from operators.kernels.scintigraphy_body import BodyFrame, body_frame, label_uptake
-from operators.readers.planar import PlanarStudy, PlanarView, ViewName, read_planar
+from operators.kernels.planar_regions.atlas_regions import AtlasRegions
+from operators.kernels.planar_regions.contract import PlanarRegions, ViewImage
+from operators.kernels.scintigraphy import body_mask, normal_level, skeleton_mask, smooth
+from operators.kernels.scintigraphy_body import body_frame
+from operators.readers.planar import PlanarView, ViewName, read_planar
+from pipelines.bone_scan.detection import detect_view
+from pipelines.bone_scan.index import burden_of, index_of
+from pipelines.bone_scan.lesions import lesions_of
 from pipelines.bone_scan.profile import BoneScanProfile, load
 from pipelines.bone_scan.quality import label_of, refuse_unusable
-from pipelines.bone_scan.report import AssessedView, report
+from pipelines.bone_scan.report import AssessedScan, report
+from pipelines.bone_scan.views import (
+    DetectedView,
+    LoadedScan,
+    PreparedScan,
+    PreparedView,
+    both_views,
+    uptake_seen_from,
+)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class LoadedScan:
-    """A study with its planar views."""
-
-    study: StudyInput
-    profile: BoneScanProfile
-    planar: PlanarStudy
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PreparedView:
-    """A view, head up, with its body, skeleton and normal level."""
-
-    view: PlanarView
-    pixel_mm: PixelSize
-    body: BoolArray
-    frame: BodyFrame
-    is_whole: bool
-    skeleton: BoolArray
-    level: NormalLevel
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PreparedScan:
-    """A study with every view normalised."""
-
-    scan: LoadedScan
-    views: tuple[PreparedView, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DetectedScan:
     """A study with the hot spots of every view."""
 
     scan: LoadedScan
-    views: tuple[AssessedView, ...]
+    views: tuple[DetectedView, ...]
+    regions: PlanarRegions
 
 
 def read_views(study: StudyInput) -> LoadedScan:
@@ -82,15 +55,33 @@ def normalise(scan: LoadedScan) -> PreparedScan:
 
 
 def detect(prepared: PreparedScan) -> DetectedScan:
-    """Find the hot spots of every view and say what each is taken for."""
+    """Name the parts of every view, find its hot spots and say what each is taken for."""
     profile = prepared.scan.profile
-    return DetectedScan(scan=prepared.scan, views=tuple(_detect(view, profile) for view in prepared.views))
+    regions: PlanarRegions = AtlasRegions.shipped(profile.regions)
+    views = tuple(_with_regions(view, regions, profile) for view in prepared.views)
+    others = uptake_seen_from(views, both_views(views))
+    detected = tuple(
+        detect_view(view, other_uptake=other, profile=profile) for view, other in zip(views, others, strict=True)
+    )
+    return DetectedScan(scan=prepared.scan, views=detected, regions=regions)
 
 
 def describe(detected: DetectedScan) -> ResultSet:
-    """Measure the hot spots and put the result together."""
-    scan = detected.scan
-    return report(scan.study, profile=scan.profile, views=detected.views, dropped=scan.planar.dropped)
+    """Pair the views, take the index, measure the hot spots and put the result together."""
+    scan, views = detected.scan, detected.views
+    both = both_views([view.prepared for view in views])
+    lesions = lesions_of(views, both, rule=scan.profile.pairing)
+    shown = {both.anterior, both.posterior} if both is not None else set()
+    counted = sum(bool(shown & {member.view for member in lesion.members}) for lesion in lesions)
+    assessed = AssessedScan(
+        views=views,
+        both=both,
+        lesions=lesions,
+        index=index_of(views, both, profile=scan.profile),
+        burden=burden_of(views, both, lesions=counted),
+        regions=detected.regions,
+    )
+    return report(scan.study, profile=scan.profile, assessed=assessed, dropped=scan.planar.dropped)
 
 
 def _prepare(view: PlanarView, profile: BoneScanProfile) -> PreparedView:
@@ -126,44 +117,37 @@ def _prepare(view: PlanarView, profile: BoneScanProfile) -> PreparedView:
         pixel_mm=pixel_mm, minimum_height_mm=rule.minimum_height_mm, minimum_aspect=rule.minimum_aspect
     )
     return PreparedView(
-        view=view, pixel_mm=pixel_mm, body=body, frame=frame, is_whole=is_whole, skeleton=skeleton, level=level
-    )
-
-
-def _detect(prepared: PreparedView, profile: BoneScanProfile) -> AssessedView:
-    view, rule = prepared.view, profile.hot_spots
-    counts = view.head_up
-    smoothed = smooth(counts, sigma_mm=rule.smoothing_mm, pixel_mm=prepared.pixel_mm)
-    frame = prepared.frame if prepared.is_whole else None
-    spots = hot_spots(
-        smoothed * prepared.level.scale,
-        thresholds=rule.thresholds.over((counts.shape[0], counts.shape[1]), frame=frame, rule=profile.exclusions),
-        peak_factor=rule.peak_factor,
-        minimum_size=minimum_pixels(rule.minimum_area_mm2, pixel_mm=prepared.pixel_mm),
-    )
-    labels = label_uptake(
-        spots,
-        body=prepared.body,
-        frame=frame,
-        is_posterior=view.name is ViewName.POSTERIOR,
-        rule=profile.exclusions,
-    )
-    as_stored = tuple(_turned_back(spot, counts.shape) if view.is_head_down else spot for spot in spots)
-    return AssessedView(
         view=view,
-        frame=prepared.frame,
-        is_whole=prepared.is_whole,
-        level=prepared.level,
-        spots=tuple(zip(as_stored, labels, strict=True)),
+        pixel_mm=pixel_mm,
+        body=body,
+        frame=frame,
+        is_whole=is_whole,
+        level=level,
+        uptake=smooth(counts, sigma_mm=profile.hot_spots.smoothing_mm, pixel_mm=pixel_mm) / level.counts_per_pixel,
     )
 
 
-def _turned_back(spot: HotSpot, shape: tuple[int, ...]) -> HotSpot:
-    """A hot spot of the head-up view on the image as it is stored: the half turn undone."""
-    row, column = spot.origin
-    rows, columns = spot.mask.shape
-    origin = (shape[0] - row - rows, shape[1] - column - columns)
-    return HotSpot(origin=origin, mask=np.ascontiguousarray(spot.mask[::-1, ::-1]))
+def _with_regions(view: PreparedView, regions: PlanarRegions, profile: BoneScanProfile) -> PreparedView:
+    """The view with its parts, or with the reason why none is named."""
+    if not view.is_whole:
+        return dataclasses.replace(view, no_regions="the body is not whole in the field")
+    if view.view.name is ViewName.UNSTATED:
+        return dataclasses.replace(view, no_regions="anterior or posterior is not stated, so that no side is known")
+    found = regions.find(
+        ViewImage(
+            counts=view.view.head_up,
+            body=view.body,
+            frame=view.frame,
+            pixel_mm=view.pixel_mm,
+            is_posterior=view.view.name is ViewName.POSTERIOR,
+        )
+    )
+    limit = profile.regions.agreement_min
+    if found.agreement < limit:
+        return dataclasses.replace(
+            view, no_regions=f"the atlas does not fit: correlation {found.agreement:.2f}, at least {limit:g} is needed"
+        )
+    return dataclasses.replace(view, regions=found)
 
 
 BRANCH = BranchDefinition(

@@ -6,8 +6,10 @@ from bmnode.domain.results import QualityCheck, Verdict
 from bmnode.domain.study import Reason
 from operators.graph.contract import NotAssessableError
 from operators.kernels.scintigraphy_body import BodyFrame
+from operators.kernels.scintigraphy_motion import row_jump
 from operators.readers.planar import PlanarView, ViewName
-from pipelines.bone_scan.profile import QualityLimits
+from pipelines.bone_scan.profile import BoneScanProfile, QualityLimits
+from pipelines.bone_scan.views import PreparedView
 
 _LABELS = {
     ViewName.ANTERIOR: "anterior view",
@@ -44,16 +46,17 @@ def refuse_unusable(view: PlanarView, limits: QualityLimits) -> None:
         )
 
 
-def check_view(
-    view: PlanarView, *, frame: BodyFrame, limits: QualityLimits, is_whole: bool
-) -> tuple[QualityCheck, ...]:
+def check_view(prepared: PreparedView, *, profile: BoneScanProfile) -> tuple[QualityCheck, ...]:
     """The checks of one view that could be assessed."""
+    view, frame, limits = prepared.view, prepared.frame, profile.quality
     return tuple(
         QualityCheck(name=f"{name} ({label_of(view)})", verdict=verdict, explanation=explanation)
         for name, verdict, explanation in (
             ("Counts", *_counts(view, limits)),
             ("View", *_view(view)),
-            ("Coverage", *_coverage(frame, is_whole=is_whole)),
+            ("Coverage", *_coverage(frame, is_whole=prepared.is_whole)),
+            ("Motion", *_motion(prepared, profile)),
+            ("Regions", *_regions(prepared, profile)),
             ("Compression", *_compression(view)),
             ("Counts in header", *_header_counts(view, limits)),
             (
@@ -93,6 +96,28 @@ def _coverage(frame: BodyFrame, *, is_whole: bool) -> tuple[Verdict, str]:
     if frame.touches_side:
         return Verdict.WARN, "The body reaches the edge of the field at the side; arms or hands may be cut off."
     return Verdict.PASS, "The whole body lies in the field."
+
+
+def _motion(prepared: PreparedView, profile: BoneScanProfile) -> tuple[Verdict, str]:
+    if not prepared.view.is_whole_body:
+        return Verdict.NOT_EVALUABLE, "The test is for whole-body sweeps."
+    rule = profile.motion
+    jump = row_jump(prepared.view.head_up, prepared.frame, pixel_mm=prepared.pixel_mm, rule=rule)
+    share = prepared.frame.share(jump.row)
+    text = f"Largest sideways jump between rows {abs(jump.shift_mm):.0f} mm; limit {rule.limit_mm:g} mm"
+    if abs(jump.shift_mm) < rule.limit_mm:
+        return Verdict.PASS, f"{text}. Movement along the sweep is not tested."
+    return Verdict.WARN, f"{text}; at {share:.0%} of the height from the vertex. The patient may have moved."
+
+
+def _regions(prepared: PreparedView, profile: BoneScanProfile) -> tuple[Verdict, str]:
+    if prepared.regions is None:
+        return Verdict.NOT_EVALUABLE, f"No bone is named: {prepared.no_regions}."
+    limit = profile.regions.agreement_min
+    return (
+        Verdict.PASS,
+        f"The fitted atlas correlates with the view by {prepared.regions.agreement:.3f}; limit {limit:g}.",
+    )
 
 
 def _compression(view: PlanarView) -> tuple[Verdict, str]:

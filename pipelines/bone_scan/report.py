@@ -1,36 +1,38 @@
-"""Hot spots to findings, measurements and sentences."""
+"""Lesions and what was set aside to findings, measurements and sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bmnode.domain.codes import Concept, Derivation, Finding, Unit, UptakeKind, project_code
-from bmnode.domain.geometry import ImagePolygon
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, Unit, project_code
 from bmnode.domain.ids import derive_uid
-from bmnode.domain.results import Evaluation, FindingResult, Measurement, Outcome, ResultSet
+from bmnode.domain.results import Algorithm, Evaluation, FindingResult, Measurement, Outcome, ResultSet
 from bmnode.domain.study import Branch, SeriesRole
 from operators.graph.contract import StudyInput
-from operators.kernels.scintigraphy import HotSpot, NormalLevel
-from operators.kernels.scintigraphy_body import BodyFrame, Uptake
-from operators.kernels.scintigraphy_outline import outline
-from operators.readers.planar import PlanarView, ViewName
+from operators.kernels import planar_pairing
+from operators.kernels.bone_scan_index.burden import LesionBurden
+from operators.kernels.planar_regions import exclusions
+from operators.kernels.planar_regions.contract import PlanarRegions
+from operators.kernels.planar_regions.parts import PlanarPart
+from operators.kernels.scintigraphy_body import Uptake
+from operators.readers.planar import ViewName
+from pipelines.bone_scan.index import IndexOutcome
+from pipelines.bone_scan.index_report import index_algorithms, index_checks, index_measurements, index_sentences
+from pipelines.bone_scan.lesions import Lesion, Member
 from pipelines.bone_scan.profile import BoneScanProfile
 from pipelines.bone_scan.quality import check_view
 from pipelines.bone_scan.segments import planar_segmentations
+from pipelines.bone_scan.sentences import limitations
+from pipelines.bone_scan.sites import laterality_of, site_of
+from pipelines.bone_scan.spots import KINDS, NORMALISATION, of_spot, outlined
+from pipelines.bone_scan.views import BothViews, DetectedView
 from pipelines.volumetric import HISTOGRAM, MORPHOLOGY, NEIGHBORHOOD, algorithm
 
 METHOD = "HOTSPOT_ZONE_V1"
-NORMALISATION = "NORM_TRIM2 on SKELETON_CONTRAST_V1"
+METHOD_NORMAL = "HOTSPOT_NORMAL_V1"
 PLACE = "UPTAKE_PLACE_V1"
 
-_KINDS = {
-    Uptake.CANDIDATE: UptakeKind.CANDIDATE,
-    Uptake.BLADDER: UptakeKind.BLADDER,
-    Uptake.KIDNEY: UptakeKind.KIDNEY,
-    Uptake.INJECTION_SITE: UptakeKind.INJECTION_SITE,
-    Uptake.OUTSIDE_BODY: UptakeKind.OUTSIDE_BODY,
-}
 _NORMAL_LEVEL = {
     ViewName.ANTERIOR: project_code("NORMAL-ANT", "Normal skeleton, anterior view"),
     ViewName.POSTERIOR: project_code("NORMAL-POST", "Normal skeleton, posterior view"),
@@ -44,162 +46,156 @@ _LESION_COUNT = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class AssessedView:
-    """A view with its hot spots on the image as it is stored, each with what it is taken for."""
+class AssessedScan:
+    """Everything that was found on a scan."""
 
-    view: PlanarView
-    frame: BodyFrame
-    is_whole: bool
-    level: NormalLevel
-    spots: tuple[tuple[HotSpot, Uptake], ...]
+    views: tuple[DetectedView, ...]
+    both: BothViews | None
+    lesions: tuple[Lesion, ...]
+    index: IndexOutcome
+    burden: LesionBurden | None
+    regions: PlanarRegions
 
 
-def report(
-    study: StudyInput, *, profile: BoneScanProfile, views: Sequence[AssessedView], dropped: Sequence[str]
-) -> ResultSet:
+def report(study: StudyInput, *, profile: BoneScanProfile, assessed: AssessedScan, dropped: Sequence[str]) -> ResultSet:
     """The result set of an assessed scan."""
-    tags = _tags(views)
-    findings = [
-        _finding(study, assessed, tag=f"{tag}-{number}", spot=spot, uptake=uptake)
-        for assessed, tag in zip(views, tags, strict=True)
-        for number, (spot, uptake) in enumerate(assessed.spots, start=1)
-    ]
-    limits = profile.quality
+    views = assessed.views
+    findings = _findings(study, assessed)
     return ResultSet(
         study_uid=study.request.study_uid,
         outcome=Outcome.ASSESSED,
         branch=Branch.BONE_SCAN,
         input_series_uids=study.role(SeriesRole.PLANAR),
-        findings=tuple(findings),
-        measurements=tuple(item for assessed in views for item in _of_view(assessed)),
+        findings=findings,
         planar_segmentations=planar_segmentations(
-            findings, [(assessed.view, assessed.frame.is_upside_down) for assessed in views]
+            findings, [(view.prepared.view, view.prepared.frame.is_upside_down) for view in views]
         ),
-        quality=tuple(
-            check
-            for assessed in views
-            for check in check_view(assessed.view, frame=assessed.frame, limits=limits, is_whole=assessed.is_whole)
+        measurements=(
+            *(item for number in range(len(views)) for item in _of_view(views[number])),
+            *_of_scan(assessed),
+            *index_measurements(assessed.index, assessed.burden),
         ),
-        algorithms=(
-            algorithm("BODY_OTSU_V1", family=HISTOGRAM, profile=profile.body),
-            algorithm("SKELETON_CONTRAST_V1", family=MORPHOLOGY, profile=profile.skeleton),
-            algorithm("NORM_TRIM2", family=HISTOGRAM, profile=profile.normalisation),
-            algorithm(METHOD, family=NEIGHBORHOOD, profile=profile.hot_spots),
-            algorithm(PLACE, family=NEIGHBORHOOD, profile=profile.exclusions),
+        quality=(
+            *(check for view in views for check in check_view(view.prepared, profile=profile)),
+            *index_checks(assessed.index),
         ),
-        limitations=_limitations(study, views, dropped),
+        algorithms=_algorithms(profile, assessed),
+        limitations=(
+            *limitations(study, views=views, both=assessed.both, dropped=dropped),
+            *index_sentences(assessed.index, lesions_outside=_beyond_index(assessed.lesions)),
+        ),
         synthetic=study.synthetic,
     )
 
 
-def _tags(views: Sequence[AssessedView]) -> tuple[str, ...]:
+def _algorithms(profile: BoneScanProfile, assessed: AssessedScan) -> tuple[Algorithm, ...]:
+    """What was in force; the parts of the atlas, of pairing and of the index only where they took part."""
+    views = assessed.views
+    named = any(view.prepared.regions is not None for view in views)
+    unnamed = any(view.prepared.regions is None for view in views)
+    hot = profile.hot_spots
+    found = [
+        algorithm("BODY_OTSU_V1", family=HISTOGRAM, profile=profile.body),
+        algorithm("SKELETON_CONTRAST_V1", family=MORPHOLOGY, profile=profile.skeleton),
+        algorithm("NORM_TRIM2", family=HISTOGRAM, profile=profile.normalisation),
+    ]
+    if unnamed:
+        found.append(algorithm(METHOD, family=NEIGHBORHOOD, profile=hot))
+        found.append(algorithm(PLACE, family=NEIGHBORHOOD, profile=profile.exclusions))
+    if named:
+        regions = assessed.regions
+        atlas = algorithm(regions.method, family=NEIGHBORHOOD, profile=profile.regions)
+        found.append(
+            Algorithm(
+                name=atlas.name,
+                version=atlas.version,
+                family=atlas.family,
+                parameters=(*regions.parameters, *atlas.parameters),
+            )
+        )
+        found.append(algorithm(METHOD_NORMAL, family=NEIGHBORHOOD, profile=hot))
+        found.append(algorithm(exclusions.METHOD, family=NEIGHBORHOOD, profile=profile.region_exclusions))
+    if assessed.both is not None:
+        found.append(algorithm(planar_pairing.METHOD, family=NEIGHBORHOOD, profile=profile.pairing))
+    return (*found, *index_algorithms(assessed.index))
+
+
+def _tags(views: Sequence[DetectedView]) -> tuple[str, ...]:
     """A short name for each view: ANT, POST, and a number where a study has several of one name."""
-    names = [assessed.view.name for assessed in views]
+    names = [view.prepared.view.name for view in views]
     return tuple(
         str(name) if names.count(name) == 1 else f"{name}{names[: index + 1].count(name)}"
         for index, name in enumerate(names)
     )
 
 
-def _finding(study: StudyInput, assessed: AssessedView, *, tag: str, spot: HotSpot, uptake: Uptake) -> FindingResult:
-    view = assessed.view
-    polygon = ImagePolygon(
-        sop_instance_uid=view.sop_instance_uid,
-        frame_number=view.frame_number,
-        points=outline(spot.mask, origin=spot.origin),
-    )
-    return FindingResult(
-        tracking_id=tag,
-        tracking_uid=derive_uid(study.request.seed, Branch.BONE_SCAN, view.sop_instance_uid, tag),
-        finding_type=Finding.LESION if uptake is Uptake.CANDIDATE else Finding.ABNORMAL_STRUCTURE,
-        polygons=(polygon,),
-        measurements=_of_spot(assessed, spot),
-        evaluations=(Evaluation(concept=Concept.UPTAKE_KIND, value=_KINDS[uptake]),),
-    )
-
-
-def _of_spot(assessed: AssessedView, spot: HotSpot) -> tuple[Measurement, ...]:
-    """Ratios are to the view's normal level; all from the counts as stored, under the polygon."""
-    values = spot.values(assessed.view.counts)
-    level = assessed.level.counts_per_pixel
-    spacing = assessed.view.spacing_mm
-    area = (
-        Measurement(concept=Concept.AREA, value=float(spot.pixel_count), unit=Unit.PIXELS, method=METHOD)
-        if spacing is None
-        else Measurement(
-            concept=Concept.AREA,
-            value=spot.pixel_count * spacing[0] * spacing[1] / 100.0,
-            unit=Unit.CM2,
-            method=METHOD,
-        )
-    )
-    return (
-        Measurement(
-            concept=Concept.UPTAKE_RATIO,
-            value=float(values.max()) / level,
-            unit=Unit.RATIO,
-            method=NORMALISATION,
-            derivation=Derivation.MAXIMUM,
-        ),
-        Measurement(
-            concept=Concept.UPTAKE_RATIO,
-            value=float(values.mean()) / level,
-            unit=Unit.RATIO,
-            method=NORMALISATION,
-            derivation=Derivation.MEAN,
-        ),
-        area,
-        Measurement(
-            concept=Concept.PROJECTION_ACTIVITY,
-            value=float(values.sum()),
-            unit=Unit.COUNTS,
-            method=METHOD,
-            derivation=Derivation.TOTAL,
-        ),
-    )
-
-
-def _of_view(assessed: AssessedView) -> tuple[Measurement, ...]:
-    candidates = sum(uptake is Uptake.CANDIDATE for _, uptake in assessed.spots)
-    return (
-        Measurement(
-            concept=_NORMAL_LEVEL[assessed.view.name],
-            value=assessed.level.counts_per_pixel,
-            unit=Unit.COUNTS,
-            method=NORMALISATION,
-            derivation=Derivation.MEAN,
-        ),
-        Measurement(concept=_LESION_COUNT[assessed.view.name], value=float(candidates), unit=Unit.COUNT, method=METHOD),
-    )
-
-
-def _limitations(study: StudyInput, views: Sequence[AssessedView], dropped: Sequence[str]) -> tuple[str, ...]:
-    sentences = [
-        "Hot spots are regions above a threshold: metastases, degenerative, traumatic and normal uptake alike.",
-        "The skeleton was found by contrast, without a model: no bone is named and no Bone Scan Index is given.",
-        "Foci fainter than the threshold of their zone, and cold lesions, are not found.",
-    ]
-    names = {assessed.view.name for assessed in views if assessed.view.is_whole_body} or {
-        assessed.view.name for assessed in views
+def _findings(study: StudyInput, assessed: AssessedScan) -> tuple[FindingResult, ...]:
+    """Each lesion once, with an outline a view; then what was set aside. All in the order of views and hot spots."""
+    views, tags = assessed.views, _tags(assessed.views)
+    members: dict[tuple[Member, ...], PlanarPart | None] = {lesion.members: lesion.part for lesion in assessed.lesions}
+    set_aside: dict[tuple[Member, ...], PlanarPart | None] = {
+        (Member(view=number, spot=index),): None
+        for number, view in enumerate(views)
+        for index in range(len(view.spots))
+        if view.uptakes[index] is not Uptake.CANDIDATE
     }
-    if names == {ViewName.ANTERIOR, ViewName.POSTERIOR}:
-        sentences.append("A lesion seen in both views is counted in each.")
-    else:
-        sentences.append(
-            "Anterior and posterior views are not both available, or are not stated: one side may be missed."
-        )
-    kinds = {uptake for assessed in views for _, uptake in assessed.spots}
-    if kinds - {Uptake.CANDIDATE}:
-        sentences.append(
-            "Bladder, kidneys, injection site and contamination are labelled by place alone and not counted; "
-            "a lesion under them is obscured."
-        )
-    if not all(assessed.is_whole for assessed in views):
-        sentences.append(
-            "Where the body is not whole in the field, bladder, kidneys and injection site were not labelled."
-        )
-    if dropped:
-        sentences.append(f"Left out: {'; '.join(sorted(set(dropped)))}.")
-    if any(series.modality == "NM" and "RECON TOMO" in series.image_type for series in study.headers.series):
-        sentences.append("The study also holds SPECT, which was not evaluated with the planar images.")
-    return tuple(sentences)
+    ordered = sorted({**members, **set_aside}, key=lambda found: min((item.view, item.spot) for item in found))
+    return tuple(_finding(study, views, tags=tags, members=found, part=members.get(found)) for found in ordered)
+
+
+def _finding(
+    study: StudyInput,
+    views: Sequence[DetectedView],
+    *,
+    tags: Sequence[str],
+    members: tuple[Member, ...],
+    part: PlanarPart | None,
+) -> FindingResult:
+    """One lesion, or one thing set aside. The first outline's measurements come first, then the second one's."""
+    named = sorted(members, key=lambda item: item.view)
+    tracking_id = "+".join(f"{tags[item.view]}-{item.spot + 1}" for item in named)
+    uptake = views[members[0].view].uptakes[members[0].spot]
+    first = views[members[0].view].prepared.view
+    return FindingResult(
+        tracking_id=tracking_id,
+        tracking_uid=derive_uid(study.request.seed, Branch.BONE_SCAN, first.sop_instance_uid, tracking_id),
+        finding_type=Finding.LESION if uptake is Uptake.CANDIDATE else Finding.ABNORMAL_STRUCTURE,
+        site=None if part is None else site_of(part),
+        laterality=None if part is None else laterality_of(part),
+        polygons=tuple(outlined(views[item.view], item.spot) for item in members),
+        measurements=tuple(
+            measured
+            for place, item in enumerate(members)
+            for measured in of_spot(views[item.view], item.spot, second=place == 1)
+        ),
+        evaluations=(Evaluation(concept=Concept.UPTAKE_KIND, value=KINDS[uptake]),),
+    )
+
+
+def _of_view(view: DetectedView) -> tuple[Measurement, ...]:
+    name = view.prepared.view.name
+    return (
+        Measurement(
+            concept=_NORMAL_LEVEL[name],
+            value=view.prepared.level.counts_per_pixel,
+            unit=Unit.COUNTS,
+            method=NORMALISATION,
+            derivation=Derivation.MEAN,
+        ),
+        _count(_LESION_COUNT[name], len(view.candidates), METHOD if view.prepared.regions is None else METHOD_NORMAL),
+    )
+
+
+def _of_scan(assessed: AssessedScan) -> tuple[Measurement, ...]:
+    """The number of lesions, where the views could be paired."""
+    if assessed.both is None:
+        return ()
+    return (_count(Concept.LESION_COUNT, len(assessed.lesions), planar_pairing.METHOD),)
+
+
+def _beyond_index(lesions: Sequence[Lesion]) -> int:
+    return sum(lesion.part is not None and lesion.part.label is None for lesion in lesions)
+
+
+def _count(concept: Code, number: int, method: str) -> Measurement:
+    return Measurement(concept=concept, value=float(number), unit=Unit.COUNT, method=method)

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from bmnode.domain.codes import Concept, Derivation, Unit
+from bmnode.domain.codes import Concept
 from bmnode.domain.results import Outcome
 from bmnode.results.reading import Report, read_report
 from bmnode.testing.node import AE_TITLE
 from bmnode.testing.ports import LOOPBACK
-from operators.kernels.scintigraphy_outline import rasterise
 from tests.acceptance.conftest import Site
 from tests.support.real_studies import REAL_STUDIES, RealStudy
 from tests.support.recompute import (
@@ -26,6 +25,7 @@ from tests.support.recompute import (
     load_regions,
     load_volume,
 )
+from tests.support.recompute_planar import Scan, expected_numbers
 from tests.support.tools import dcmtk_environment
 from tests.support.validators import complaints, program, run
 
@@ -117,23 +117,13 @@ def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -
 
 
 def check_planar_numbers(report: Report, study: RealStudy) -> None:
-    """Every number of a finding is the one recomputed from its outline, the pixels and the stated normal level."""
+    """Every number is the one recomputed from the outlines, the pixels and the stated normal level."""
     image = dcmread(study.files[0])
     counts = image.pixel_array.astype(np.float64)
-    pixel_cm2 = float(image.PixelSpacing[0]) * float(image.PixelSpacing[1]) / 100.0
-    (normal,) = (item.value for item in report.measurements if item.unit == Unit.COUNTS)
+    scan = Scan(views={"VIEW": (None, counts)}, pixel_mm=float(image.PixelSpacing[0]))
     assert report.findings
-    for finding in report.findings:
-        (polygon,) = finding.polygons
-        inside = counts[rasterise(polygon.points, shape=counts.shape)]
-        expected = {
-            (Unit.RATIO, Derivation.MAXIMUM): inside.max() / normal,
-            (Unit.RATIO, Derivation.MEAN): inside.mean() / normal,
-            (Unit.CM2, None): inside.size * pixel_cm2,
-            (Unit.COUNTS, Derivation.TOTAL): inside.sum(),
-        }
-        for item in finding.measurements:
-            assert item.value == pytest.approx(expected[item.unit, item.derivation], rel=TOLERANCE), item
+    for item, expected in expected_numbers(report, scan):
+        assert item.value == pytest.approx(expected, rel=TOLERANCE), item
 
 
 def check_planar_pixels(report: Report, segmentation: Path, study: RealStudy) -> None:

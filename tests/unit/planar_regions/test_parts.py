@@ -47,7 +47,7 @@ def test_every_label_of_the_index_is_reached() -> None:
 
 def test_labels_keep_their_side() -> None:
     """A left part never becomes a right label, and both sides of ribs and pelvis are one label."""
-    numbers = {number: label for number, label in BS80K_SIDED.numbers.items()}
+    numbers = dict(BS80K_SIDED.numbers)
     every = np.array([list(NUMBERED_PARTS)], dtype=np.uint8)
     for part, number in zip(NUMBERED_PARTS.values(), bone_labels(every)[0].tolist(), strict=True):
         label = numbers.get(number)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from bmnode.domain.codes import Concept, Derivation, Unit
+from bmnode.domain.codes import Code, Concept, Derivation, Unit
 from bmnode.domain.results import FindingResult, Outcome, ResultSet, Verdict
 from bmnode.domain.study import Reason
 from bmnode.testing.patients.spec import SyntheticStudy
 from operators.graph.contract import NotAssessableError
 from operators.kernels.scintigraphy_outline import rasterise, ring_area
+from pipelines.bone_scan.spots import SECOND
 from tests.unit.scintigraphy.scans import assess, frames_of, set_frames, vary
 
 
@@ -31,16 +32,17 @@ def kind(finding: FindingResult) -> str:
 
 
 def on_frame(result: ResultSet, frame: int) -> tuple[FindingResult, ...]:
-    """The findings of one frame."""
-    return tuple(item for item in result.findings if item.polygons[0].frame_number == frame)
+    """The findings that have an outline on a frame."""
+    return tuple(item for item in result.findings if frame in {outline.frame_number for outline in item.polygons})
 
 
 def test_every_lesion_is_found_where_it_is_visible(study: SyntheticStudy, result: ResultSet) -> None:
     """Each hot lesion lies in a candidate on at least one view."""
     shape = (1024, 256)
     masks = [
-        (item.polygons[0].frame_number, rasterise(item.polygons[0].points, shape=shape))
+        (outline.frame_number, rasterise(outline.points, shape=shape))
         for item in result.findings
+        for outline in item.polygons
         if kind(item) == "UP-CANDIDATE"
     ]
     for lesion in study.truth.lesions:
@@ -74,19 +76,25 @@ def test_numbers_follow_from_polygon_and_pixels(scan: Path, result: ResultSet) -
     """Area, counts and ratios of every finding are recomputed from its outline and the stored pixels, to 1e-9."""
     frames = frames_of(dcmread(scan)).astype(float)
     levels = [item.value for item in result.measurements if item.concept.value.startswith("NORMAL-")]
+    assert any(len(finding.polygons) == 2 for finding in result.findings)
     for finding in result.findings:
-        (polygon,) = finding.polygons
-        assert polygon.frame_number is not None
-        counts = frames[polygon.frame_number - 1]
-        inside = counts[rasterise(polygon.points, shape=(1024, 256))]
-        level = levels[polygon.frame_number - 1]
         values = {(item.concept, item.derivation): item for item in finding.measurements}
-        expected = {
-            (Concept.UPTAKE_RATIO, Derivation.MAXIMUM): inside.max() / level,
-            (Concept.UPTAKE_RATIO, Derivation.MEAN): inside.mean() / level,
-            (Concept.AREA, None): ring_area(polygon.points) * 2.4 * 2.4 / 100,
-            (Concept.PROJECTION_ACTIVITY, Derivation.TOTAL): inside.sum(),
-        }
+        expected: dict[tuple[Code, Code | None], float] = {}
+        for place, polygon in enumerate(finding.polygons):
+            assert polygon.frame_number is not None
+            counts = frames[polygon.frame_number - 1]
+            inside = counts[rasterise(polygon.points, shape=(1024, 256))]
+            level = levels[polygon.frame_number - 1]
+            ratio, area, activity = (
+                SECOND[concept] if place else concept
+                for concept in (Concept.UPTAKE_RATIO, Concept.AREA, Concept.PROJECTION_ACTIVITY)
+            )
+            expected |= {
+                (ratio, Derivation.MAXIMUM): inside.max() / level,
+                (ratio, Derivation.MEAN): inside.mean() / level,
+                (area, None): ring_area(polygon.points) * 2.4 * 2.4 / 100,
+                (activity, Derivation.TOTAL): inside.sum(),
+            }
         assert {key: item.value for key, item in values.items()} == pytest.approx(expected, rel=1e-9)
         assert values[Concept.AREA, None].unit == Unit.CM2
 
@@ -100,7 +108,8 @@ def test_same_input_gives_the_same_result(scan: Path, result: ResultSet) -> None
 
 
 def _shape(finding: FindingResult) -> tuple[object, ...]:
-    return (finding.polygons[0].points, [item.value for item in finding.measurements], kind(finding))
+    outlines = [outline.points for outline in finding.polygons]
+    return (outlines, [item.value for item in finding.measurements], kind(finding), finding.site, finding.laterality)
 
 
 def test_order_of_frames_does_not_matter(scan: Path, tmp_path: Path, result: ResultSet) -> None:
@@ -126,10 +135,12 @@ def test_feet_first_scan_has_its_outlines_on_the_stored_image(scan: Path, tmp_pa
     turned = assess(vary(scan, tmp_path / "a.dcm", turn))
     assert len(turned.findings) == len(result.findings)
     for before, after in zip(result.findings, turned.findings, strict=True):
-        upright = rasterise(before.polygons[0].points, shape=(1024, 256))
-        upside_down = rasterise(after.polygons[0].points, shape=(1024, 256))
-        assert np.array_equal(upside_down[::-1, ::-1], upright)
-        assert kind(after) == kind(before)
+        for one, other in zip(before.polygons, after.polygons, strict=True):
+            upright = rasterise(one.points, shape=(1024, 256))
+            upside_down = rasterise(other.points, shape=(1024, 256))
+            assert np.array_equal(upside_down[::-1, ::-1], upright)
+        assert (kind(after), after.site, after.laterality) == (kind(before), before.site, before.laterality)
+    assert turned.measurements == result.measurements
 
 
 def test_without_spacing_areas_are_pixels(scan: Path, tmp_path: Path, result: ResultSet) -> None:
@@ -213,7 +224,13 @@ def test_unusable_scan_is_refused(scan: Path, tmp_path: Path, change: object, re
 
 def test_result_says_what_it_does_not_say(result: ResultSet) -> None:
     """Thresholds in force and limits of the method go with the result."""
-    assert any("no Bone Scan Index" in sentence for sentence in result.limitations)
+    assert any("not of proven metastases" in sentence for sentence in result.limitations)
+    assert any("within repeatability" in sentence for sentence in result.limitations)
     parameters = {item for algorithm in result.algorithms for item in algorithm.parameters}
     assert "trim=2" in parameters
-    assert {algorithm.name for algorithm in result.algorithms} >= {"NORM_TRIM2", "HOTSPOT_ZONE_V1"}
+    assert {algorithm.name for algorithm in result.algorithms} >= {
+        "NORM_TRIM2",
+        "HOTSPOT_NORMAL_V1",
+        "REGION_ATLAS_V1",
+        "BSI_PLANAR_V1",
+    }

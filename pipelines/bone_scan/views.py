@@ -1,0 +1,122 @@
+"""A bone scan's views on their way: read, prepared, with regions, with hot spots. All maps are head up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bmnode.domain.geometry import BoolArray
+from operators.graph.contract import StudyInput
+from operators.kernels.planar_pairing import mirror_shift
+from operators.kernels.planar_regions.contract import RegionMap
+from operators.kernels.planar_regions.parts import PlanarPart
+from operators.kernels.scintigraphy import Counts, HotSpot, NormalLevel, PixelSize
+from operators.kernels.scintigraphy_body import BodyFrame, Uptake
+from operators.readers.planar import PlanarStudy, PlanarView, ViewName
+from pipelines.bone_scan.profile import BoneScanProfile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LoadedScan:
+    """A study with its planar views."""
+
+    study: StudyInput
+    profile: BoneScanProfile
+    planar: PlanarStudy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PreparedView:
+    """A view with its body, skeleton and normal level, and its uptake: smoothed counts by the normal level.
+
+    `regions` is None where no part can be named; `no_regions` then says why.
+    """
+
+    view: PlanarView
+    pixel_mm: PixelSize
+    body: BoolArray
+    frame: BodyFrame
+    is_whole: bool
+    level: NormalLevel
+    uptake: Counts
+    regions: RegionMap | None = None
+    no_regions: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PreparedScan:
+    """A study with every view normalised."""
+
+    scan: LoadedScan
+    views: tuple[PreparedView, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DetectedView:
+    """A view with its hot spots, what each is taken for, and the part that it lies in or nearest to, where known."""
+
+    prepared: PreparedView
+    spots: tuple[HotSpot, ...]
+    uptakes: tuple[Uptake, ...]
+    parts: tuple[PlanarPart | None, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.spots) == len(self.uptakes) == len(self.parts):
+            raise ValueError("every hot spot is taken for something and has a part or None")
+
+    @property
+    def candidates(self) -> tuple[int, ...]:
+        """Which of the hot spots are candidates for a lesion."""
+        return tuple(index for index, uptake in enumerate(self.uptakes) if uptake is Uptake.CANDIDATE)
+
+    def mask_of(self, *, candidates: bool) -> BoolArray:
+        """The pixels of all candidates, or of everything that was set aside (row, column)."""
+        mask = np.zeros(self.prepared.body.shape, dtype=np.bool_)
+        for spot, uptake in zip(self.spots, self.uptakes, strict=True):
+            if (uptake is Uptake.CANDIDATE) == candidates:
+                mask[spot.box] |= spot.mask
+        return mask
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BothViews:
+    """The anterior and the posterior whole-body view of one scan, as indices among its views."""
+
+    anterior: int
+    posterior: int
+
+
+def both_views(views: Sequence[PreparedView]) -> BothViews | None:
+    """The two views that show the same body; None unless there is exactly one whole one of each, on one grid."""
+    found = {
+        name: [index for index, item in enumerate(views) if item.is_whole and item.view.name is name]
+        for name in (ViewName.ANTERIOR, ViewName.POSTERIOR)
+    }
+    if any(len(indices) != 1 for indices in found.values()):
+        return None
+    both = BothViews(anterior=found[ViewName.ANTERIOR][0], posterior=found[ViewName.POSTERIOR][0])
+    one, other = views[both.anterior], views[both.posterior]
+    return both if (one.body.shape, one.pixel_mm) == (other.body.shape, other.pixel_mm) else None
+
+
+def uptake_seen_from(views: Sequence[PreparedView], both: BothViews | None) -> tuple[Counts | None, ...]:
+    """For each view the other's uptake, mirrored and laid onto it; None for a view without a counterpart."""
+    others: list[Counts | None] = [None] * len(views)
+    if both is not None:
+        front, back = views[both.anterior], views[both.posterior]
+        others[both.anterior] = _laid(back.uptake, mirror_shift(front.body, back.body))
+        others[both.posterior] = _laid(front.uptake, mirror_shift(back.body, front.body))
+    return tuple(others)
+
+
+def _laid(uptake: Counts, move: tuple[int, int]) -> Counts:
+    """The mirrored image moved by whole pixels, 0 where it does not reach."""
+    moved = np.zeros_like(uptake)
+    target, source = [], []
+    for step, count in zip(move, uptake.shape, strict=True):
+        target.append(slice(max(0, step), min(count, count + step)))
+        source.append(slice(max(0, -step), min(count, count - step)))
+    moved[tuple(target)] = uptake[:, ::-1][tuple(source)]
+    return moved
