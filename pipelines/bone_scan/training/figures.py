@@ -51,7 +51,11 @@ class Truth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PatientFigures:
-    """One scan against its truth. An index is None where it was withheld; times are CPU seconds."""
+    """One scan against its truth.
+
+    `index` is None where it was withheld; `index_regions` is that of conspicuous true shadows on the
+    branch's own regions; `seconds` are of the CPU.
+    """
 
     dice: tuple[dict[PlanarPart, float], dict[PlanarPart, float]]
     wrong_side: tuple[float, float]
@@ -69,6 +73,7 @@ class PatientFigures:
     index: float | None
     index_true: float
     index_conspicuous: float
+    index_regions: float
     seconds: float
 
 
@@ -109,8 +114,9 @@ def assess(folder: Path) -> PatientFigures:
         named_right=sum(one == other for one, other in named),
         named_wrong_side=sum(one is not None and one == other.partner and one != other for one, other in named),
         index=None if outcome.index is None else outcome.index.index_percent,
-        index_true=_index_of(truth, np.ones(len(truth.shadows), dtype=np.bool_)),
-        index_conspicuous=_index_of(truth, shown),
+        index_true=_index_of(truth.parts, _union(truth.shadows)),
+        index_conspicuous=_index_of(truth.parts, _union(truth.shadows[shown])),
+        index_regions=_index_of(_found_parts(seen), _union(truth.shadows[shown])),
         seconds=seconds,
     )
 
@@ -159,7 +165,7 @@ def _wrong_side(truth: PartMap, view: DetectedView) -> float:
 
 
 def _is_conspicuous(truth: Truth, number: int, views: Sequence[DetectedView]) -> bool:
-    every = truth.shadows.any(axis=0)
+    every = _union(truth.shadows)
     for index, view in enumerate(views):
         shadow = truth.shadows[number, index]
         if not shadow.any():
@@ -170,6 +176,11 @@ def _is_conspicuous(truth: Truth, number: int, views: Sequence[DetectedView]) ->
         if ring.sum() >= _RING_MIN and uptake[shadow].mean() >= CONSPICUOUS * np.median(uptake[ring]):
             return True
     return False
+
+
+def _union(shadows: npt.NDArray[np.bool_]) -> BoolArray:
+    """Shadows (lesion, view, row, column) as one mask (view, row, column)."""
+    return np.asarray(shadows.any(axis=0), dtype=np.bool_)
 
 
 def _shared(truth: Truth, view: DetectedView, spot: int, index: int) -> npt.NDArray[np.intp]:
@@ -216,12 +227,18 @@ def _pairs(
     return right, wrong, int((single.all(axis=0) & ~joined).sum())
 
 
-def _index_of(truth: Truth, chosen: BoolArray) -> float:
-    """The index of true shadows on true parts."""
-    hot = truth.shadows[chosen].any(axis=0) if chosen.any() else np.zeros(truth.parts.shape, dtype=np.bool_)
+def _found_parts(views: Sequence[DetectedView]) -> PartMap:
+    """The branch's regions (view, row, column), 0 where it has none."""
+    found = [view.prepared.regions for view in views]
+    shape = views[0].prepared.body.shape
+    return np.stack([np.zeros(shape, dtype=np.uint8) if item is None else item.parts for item in found])
+
+
+def _index_of(parts: PartMap, hot: BoolArray) -> float:
+    """The index of masks on parts, both (view, row, column)."""
     views = [
-        IndexView(labels=bone_labels(parts), hot=mask, excluded=np.zeros_like(mask))
-        for parts, mask in zip(truth.parts, hot, strict=True)
+        IndexView(labels=bone_labels(labels), hot=mask, excluded=np.zeros_like(mask))
+        for labels, mask in zip(parts, hot, strict=True)
     ]
     index = planar_index(anterior=views[0], posterior=views[1], table=spiers_1968()).index_percent
     return 0.0 if index is None else index
@@ -230,8 +247,9 @@ def _index_of(truth: Truth, chosen: BoolArray) -> float:
 def tables(patients: Sequence[PatientFigures]) -> str:
     """The figures of a cohort as Markdown."""
     total = {name: sum(getattr(one, name) for one in patients) for name in _COUNTED}
-    index = [(one.index, one.index_true, one.index_conspicuous) for one in patients if one.index is not None]
-    errors = np.array([[found - true, found - seen] for found, true, seen in index])
+    index = [(one.index, one) for one in patients if one.index is not None]
+    errors = np.array([[found - one.index_true, found - one.index_conspicuous] for found, one in index])
+    regions = np.array([one.index_regions - one.index_conspicuous for one in patients])
     rows = [
         ("patients", f"{len(patients)}"),
         ("lesions found, of all", _share(total["found"], total["lesions"])),
@@ -243,6 +261,7 @@ def tables(patients: Sequence[PatientFigures]) -> str:
         ("lesions named after the other side", _share(total["named_wrong_side"], total["named"])),
         ("index less that of all true shadows", _difference(errors[:, 0])),
         ("index less that of conspicuous shadows", _difference(errors[:, 1])),
+        ("of it by the regions alone: true shadows, found regions", _difference(regions)),
         ("index of patients without lesions", _healthy(patients)),
         ("CPU seconds a scan", f"{np.median([one.seconds for one in patients]):.2f} (median)"),
     ]

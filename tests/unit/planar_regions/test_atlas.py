@@ -47,7 +47,7 @@ def expected_of(chances: np.ndarray) -> PartMap:
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
     """Twice the shared pixels by all."""
-    return 2.0 * np.count_nonzero(one & other) / max(1, np.count_nonzero(one) + np.count_nonzero(other))
+    return 2.0 * int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one)) + int(np.count_nonzero(other)))
 
 
 def test_the_file_is_small_and_named_by_its_digest() -> None:
