@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 from scipy.optimize import linear_sum_assignment
 
 from bmnode.domain.geometry import BoolArray
@@ -39,17 +40,15 @@ class PairRule:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ViewSpots:
-    """One view's candidates, head up, in the view's own orientation.
+    """One view's candidates on the anterior grid, head up: a posterior view's are `laid_on` it.
 
     Args:
         spots: the hot spots.
         parts: the part of each; None where no part is known.
-        body: the body's mask, which gives the grid.
     """
 
     spots: tuple[HotSpot, ...]
     parts: tuple[PlanarPart | None, ...]
-    body: BoolArray
 
     def __post_init__(self) -> None:
         if len(self.spots) != len(self.parts):
@@ -59,14 +58,15 @@ class ViewSpots:
 def mirror_shift(anterior: BoolArray, posterior: BoolArray) -> tuple[int, int]:
     """Rows and columns to move the mirrored posterior body by, so that most of it covers the anterior one.
 
-    The largest overlap decides, by way of the Fourier transform; the smallest move on a tie.
+    The largest overlap decides, by way of the Fourier transform; the smallest move on a tie. To
+    move the mirrored anterior body onto the posterior one takes as many columns and the rows back.
     Raises ValueError where the grids differ.
     """
     if anterior.shape != posterior.shape:
         raise ValueError("the two views are not on one grid")
     size = tuple(2 * count for count in anterior.shape)
-    front, back = (np.fft.rfft2(mask.astype(np.float32), size) for mask in (anterior, posterior[:, ::-1]))
-    overlap = np.rint(np.fft.irfft2(front * back.conj(), size))
+    front, back = (fft.rfft2(mask.astype(np.float32), size) for mask in (anterior, posterior[:, ::-1]))
+    overlap = np.rint(fft.irfft2(front * back.conj(), size))
     best = np.argwhere(overlap == overlap.max())
     moves = np.where(best >= np.array(anterior.shape), best - np.array(size), best)
     row, column = min(moves.tolist(), key=lambda move: (abs(move[0]) + abs(move[1]), move))
@@ -79,18 +79,17 @@ def pair(
     """Which anterior and posterior hot spots are one lesion, as indices, by the anterior one.
 
     One to one: of all pairings the one with most pairs, and of these the nearest (linear
-    assignment). Raises ValueError where the two views are not on one grid.
+    assignment).
     """
-    move = mirror_shift(anterior.body, posterior.body)
-    moved = [_mirrored(spot, columns=posterior.body.shape[1], move=move) for spot in posterior.spots]
-    cost = np.full((len(anterior.spots), len(moved)), np.inf)
+    cost = np.full((len(anterior.spots), len(posterior.spots)), np.inf)
     for i, front in enumerate(anterior.spots):
-        for j, back in enumerate(moved):
+        for j, back in enumerate(posterior.spots):
             cost[i, j] = _cost(front, back, parts=(anterior.parts[i], posterior.parts[j]), pixel_mm=pixel_mm, rule=rule)
     return _assigned(cost)
 
 
-def _mirrored(spot: HotSpot, *, columns: int, move: tuple[int, int]) -> HotSpot:
+def laid_on(spot: HotSpot, *, columns: int, move: tuple[int, int]) -> HotSpot:
+    """A hot spot of the posterior view, which has so many columns, mirrored and moved onto the anterior grid."""
     row, column = spot.origin
     return HotSpot(
         origin=(row + move[0], columns - column - spot.mask.shape[1] + move[1]),

@@ -21,6 +21,7 @@ from pipelines.bone_scan.profile import BoneScanProfile, load
 from pipelines.bone_scan.quality import label_of, refuse_unusable
 from pipelines.bone_scan.report import AssessedScan, report
 from pipelines.bone_scan.views import (
+    BothViews,
     DetectedView,
     LoadedScan,
     PreparedScan,
@@ -36,6 +37,7 @@ class DetectedScan:
 
     scan: LoadedScan
     views: tuple[DetectedView, ...]
+    both: BothViews | None
     regions: PlanarRegions
 
 
@@ -59,17 +61,17 @@ def detect(prepared: PreparedScan) -> DetectedScan:
     profile = prepared.scan.profile
     regions: PlanarRegions = AtlasRegions.shipped(profile.regions)
     views = tuple(_with_regions(view, regions, profile) for view in prepared.views)
-    others = uptake_seen_from(views, both_views(views))
+    both = both_views(views)
+    others = uptake_seen_from(views, both)
     detected = tuple(
         detect_view(view, other_uptake=other, profile=profile) for view, other in zip(views, others, strict=True)
     )
-    return DetectedScan(scan=prepared.scan, views=detected, regions=regions)
+    return DetectedScan(scan=prepared.scan, views=detected, both=both, regions=regions)
 
 
 def describe(detected: DetectedScan) -> ResultSet:
     """Pair the views, take the index, measure the hot spots and put the result together."""
-    scan, views = detected.scan, detected.views
-    both = both_views([view.prepared for view in views])
+    scan, views, both = detected.scan, detected.views, detected.both
     lesions = lesions_of(views, both, rule=scan.profile.pairing)
     shown = {both.anterior, both.posterior} if both is not None else set()
     counted = sum(bool(shown & {member.view for member in lesion.members}) for lesion in lesions)

@@ -27,11 +27,14 @@ def detect_view(prepared: PreparedView, *, other_uptake: Counts | None, profile:
             uptakes=_labels_by_place(prepared, spots, profile),
             parts=(None,) * len(spots),
         )
+    distance_mm, nearest = nearest_part(regions.parts, pixel_mm=prepared.pixel_mm)
     uptakes = label_by_regions(
         LabelledView(
             spots=spots,
             body=prepared.body,
             parts=regions.parts,
+            distance_mm=distance_mm,
+            nearest=nearest,
             uptake=prepared.uptake,
             other_uptake=other_uptake,
             pixel_mm=prepared.pixel_mm,
@@ -39,7 +42,6 @@ def detect_view(prepared: PreparedView, *, other_uptake: Counts | None, profile:
         ),
         rule=profile.region_exclusions,
     )
-    _, nearest = nearest_part(regions.parts, pixel_mm=prepared.pixel_mm)
     return DetectedView(
         prepared=prepared, spots=spots, uptakes=uptakes, parts=tuple(spot_part(spot, nearest) for spot in spots)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operators.kernels.planar_pairing import PairRule, ViewSpots, pair
+from operators.kernels.planar_pairing import PairRule, ViewSpots, laid_on, pair
 from operators.kernels.planar_regions.parts import PlanarPart
 from pipelines.bone_scan.views import BothViews, DetectedView
 
@@ -37,7 +37,8 @@ def lesions_of(views: Sequence[DetectedView], both: BothViews | None, *, rule: P
     partner: dict[Member, Member] = {}
     if both is not None:
         front, back = views[both.anterior], views[both.posterior]
-        for i, j in pair(_spots(front), _spots(back), pixel_mm=front.prepared.pixel_mm, rule=rule):
+        laid = _spots(back, move=both.move)
+        for i, j in pair(_spots(front), laid, pixel_mm=front.prepared.pixel_mm, rule=rule):
             one = Member(view=both.anterior, spot=front.candidates[i])
             other = Member(view=both.posterior, spot=back.candidates[j])
             partner[one], partner[other] = other, one
@@ -61,9 +62,9 @@ def _peak(views: Sequence[DetectedView], member: Member) -> float:
     return float(view.spots[member.spot].values(view.prepared.uptake).max())
 
 
-def _spots(view: DetectedView) -> ViewSpots:
-    return ViewSpots(
-        spots=tuple(view.spots[index] for index in view.candidates),
-        parts=tuple(view.parts[index] for index in view.candidates),
-        body=view.prepared.body,
-    )
+def _spots(view: DetectedView, *, move: tuple[int, int] | None = None) -> ViewSpots:
+    """The candidates; those of the posterior view moved onto the anterior one."""
+    spots = [view.spots[index] for index in view.candidates]
+    if move is not None:
+        spots = [laid_on(spot, columns=view.prepared.body.shape[1], move=move) for spot in spots]
+    return ViewSpots(spots=tuple(spots), parts=tuple(view.parts[index] for index in view.candidates))

@@ -82,10 +82,14 @@ class DetectedView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BothViews:
-    """The anterior and the posterior whole-body view of one scan, as indices among its views."""
+    """The anterior and the posterior whole-body view of one scan, as indices among its views.
+
+    `move` lays the mirrored posterior view onto the anterior one: rows and columns.
+    """
 
     anterior: int
     posterior: int
+    move: tuple[int, int]
 
 
 def both_views(views: Sequence[PreparedView]) -> BothViews | None:
@@ -96,9 +100,11 @@ def both_views(views: Sequence[PreparedView]) -> BothViews | None:
     }
     if any(len(indices) != 1 for indices in found.values()):
         return None
-    both = BothViews(anterior=found[ViewName.ANTERIOR][0], posterior=found[ViewName.POSTERIOR][0])
-    one, other = views[both.anterior], views[both.posterior]
-    return both if (one.body.shape, one.pixel_mm) == (other.body.shape, other.pixel_mm) else None
+    (anterior,), (posterior,) = found[ViewName.ANTERIOR], found[ViewName.POSTERIOR]
+    one, other = views[anterior], views[posterior]
+    if (one.body.shape, one.pixel_mm) != (other.body.shape, other.pixel_mm):
+        return None
+    return BothViews(anterior=anterior, posterior=posterior, move=mirror_shift(one.body, other.body))
 
 
 def uptake_seen_from(views: Sequence[PreparedView], both: BothViews | None) -> tuple[Counts | None, ...]:
@@ -106,8 +112,9 @@ def uptake_seen_from(views: Sequence[PreparedView], both: BothViews | None) -> t
     others: list[Counts | None] = [None] * len(views)
     if both is not None:
         front, back = views[both.anterior], views[both.posterior]
-        others[both.anterior] = _laid(back.uptake, mirror_shift(front.body, back.body))
-        others[both.posterior] = _laid(front.uptake, mirror_shift(back.body, front.body))
+        rows, columns = both.move
+        others[both.anterior] = _laid(back.uptake, (rows, columns))
+        others[both.posterior] = _laid(front.uptake, (-rows, columns))
     return tuple(others)
 
 

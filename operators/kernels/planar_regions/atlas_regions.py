@@ -79,11 +79,11 @@ def _warped_chances(chances: npt.NDArray[np.uint8], field: Displacement) -> npt.
         (FRAME_SHAPE[1], share[0] * (1 - share[1])),
         (FRAME_SHAPE[1] + 1, share[0] * share[1]),
     )
-    flat = chances.reshape(len(chances), -1)
-    found = np.zeros(flat.shape, dtype=np.float32)
+    by_pixel = np.ascontiguousarray(chances.reshape(len(chances), -1).T)  # one pixel's chances lie together
+    found = np.zeros(by_pixel.shape, dtype=np.float32)
     for step, weight in corners:
-        found += flat[:, start + step] * weight.ravel()
-    return found.reshape(chances.shape)
+        found += by_pixel[start + step] * weight.ravel()[:, np.newaxis]
+    return np.ascontiguousarray(found.T).reshape(chances.shape)
 
 
 def _likeliest(chances: npt.NDArray[np.float32], reader: FrameReader, *, shape: tuple[int, int]) -> PartMap:

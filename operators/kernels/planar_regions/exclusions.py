@@ -58,6 +58,7 @@ class LabelledView:
         spots: the hot spots.
         body: the body.
         parts: the parts.
+        distance_mm, nearest: to the nearest pixel with bone, and its part, of `nearest_part`.
         uptake: smoothed counts by the normal skeleton's.
         other_uptake: the other view's, mirrored onto this one; None where there is none.
         pixel_mm: row height, column width.
@@ -67,6 +68,8 @@ class LabelledView:
     spots: tuple[HotSpot, ...]
     body: BoolArray
     parts: PartMap
+    distance_mm: npt.NDArray[np.float64]
+    nearest: PartMap
     uptake: Counts
     other_uptake: Counts | None
     pixel_mm: PixelSize
@@ -81,11 +84,10 @@ def label_by_regions(view: LabelledView, *, rule: RegionExclusionRule) -> tuple[
         labels[bladder] = Uptake.BLADDER
     for index in _kidneys(view, _open(labels), rule=rule):
         labels[index] = Uptake.KIDNEY
-    distance, nearest = nearest_part(view.parts, pixel_mm=view.pixel_mm)
-    near = distance <= rule.rim_mm
+    near = view.distance_mm <= rule.rim_mm
     for index in _open(labels):
         spot = view.spots[index]
-        if _most(spot, nearest) in _FOREARMS:
+        if spot_part(spot, view.nearest) in _FOREARMS:
             labels[index] = Uptake.INJECTION_SITE
         elif not _mostly(spot, near, rule.on_bone_min):
             labels[index] = Uptake.OUTSIDE_SKELETON
@@ -105,7 +107,7 @@ def nearest_part(parts: PartMap, *, pixel_mm: PixelSize) -> tuple[npt.NDArray[np
 
 def spot_part(spot: HotSpot, nearest: PartMap) -> PlanarPart | None:
     """The part that most of a hot spot's pixels lie on or nearest to; None where the map shows none."""
-    return _most(spot, nearest)
+    return NUMBERED_PARTS.get(int(np.bincount(nearest[spot.box][spot.mask]).argmax()))
 
 
 def _open(labels: Sequence[Uptake]) -> list[int]:
@@ -114,11 +116,6 @@ def _open(labels: Sequence[Uptake]) -> list[int]:
 
 def _mostly(spot: HotSpot, area: BoolArray, share: float) -> bool:
     return int(np.count_nonzero(area[spot.box] & spot.mask)) >= share * spot.pixel_count
-
-
-def _most(spot: HotSpot, nearest: PartMap) -> PlanarPart | None:
-    number = int(np.bincount(nearest[spot.box][spot.mask]).argmax())
-    return NUMBERED_PARTS.get(number)
 
 
 def _extent(parts: PartMap, part: PlanarPart) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None:

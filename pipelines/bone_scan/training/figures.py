@@ -31,7 +31,7 @@ from pipelines.bone_scan.branch import describe, detect, normalise, read_views
 from pipelines.bone_scan.index import index_of
 from pipelines.bone_scan.lesions import Lesion, lesions_of
 from pipelines.bone_scan.training.simulated import part_of_bone, parts_of_bones
-from pipelines.bone_scan.views import BothViews, DetectedView, both_views
+from pipelines.bone_scan.views import BothViews, DetectedView
 
 CONSPICUOUS = 1.4
 """A lesion whose shadow shows so many times the counts of the ring around it in one view or the other."""
@@ -85,7 +85,7 @@ def assess(folder: Path) -> PatientFigures:
     describe(detected)
     seconds = time.process_time() - began
     views = detected.views
-    both = both_views([view.prepared for view in views])
+    both = detected.both
     if both is None:
         raise ValueError("the scan has not one whole view of each kind")
     profile = detected.scan.profile

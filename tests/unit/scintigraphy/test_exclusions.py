@@ -41,11 +41,14 @@ def label(*spots: HotSpot, posterior: bool = False, other: float | None = None) 
     body = np.zeros((150, 100), dtype=np.bool_)
     body[2:148, 2:98] = True
     uptake = np.full((150, 100), 3.0)
+    distance_mm, nearest = nearest_part(trunk(), pixel_mm=PIXEL)
     return label_by_regions(
         LabelledView(
             spots=spots,
             body=body,
             parts=trunk(),
+            distance_mm=distance_mm,
+            nearest=nearest,
             uptake=uptake,
             other_uptake=None if other is None else np.full((150, 100), other),
             pixel_mm=PIXEL,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.kernels.planar_pairing import PairRule, ViewSpots, mirror_shift, overlap_pixels, pair
+from operators.kernels.planar_pairing import PairRule, ViewSpots, laid_on, mirror_shift, overlap_pixels, pair
 from operators.kernels.planar_regions.parts import PlanarPart
 from operators.kernels.scintigraphy import HotSpot
 
@@ -29,9 +29,10 @@ def behind(front: HotSpot) -> HotSpot:
 
 
 def view(*spots: HotSpot, parts: tuple[PlanarPart | None, ...] = (), posterior: bool = False) -> ViewSpots:
-    """A view of the body; a posterior one shows it mirrored."""
-    body = BODY[:, ::-1] if posterior else BODY
-    return ViewSpots(spots=spots, parts=parts or (None,) * len(spots), body=body)
+    """A view's hot spots; those of a posterior one are laid onto the anterior grid."""
+    move = mirror_shift(BODY, BODY[:, ::-1])
+    found = tuple(laid_on(item, columns=SHAPE[1], move=move) if posterior else item for item in spots)
+    return ViewSpots(spots=found, parts=parts or (None,) * len(spots))
 
 
 def paired(front: ViewSpots, back: ViewSpots) -> tuple[tuple[int, int], ...]:
@@ -62,11 +63,12 @@ def test_what_both_views_show_is_paired_whatever_the_order(places: list[tuple[in
 def test_a_posterior_view_that_lies_elsewhere_is_laid_onto_the_anterior(rows: int, columns: int) -> None:
     """The mirrored posterior body is moved back by what it was moved, so that pairing does not depend on it."""
     moved = np.roll(BODY[:, ::-1], (rows, columns), axis=(0, 1))
-    assert mirror_shift(BODY, moved) == (-rows, columns)
+    move = mirror_shift(BODY, moved)
+    assert move == (-rows, columns)
+    assert mirror_shift(moved, BODY) == (rows, columns)
     there = behind(spot(50, 30))
     there = HotSpot(origin=(there.origin[0] + rows, there.origin[1] + columns), mask=there.mask)
-    back = ViewSpots(spots=(there,), parts=(None,), body=moved)
-    assert paired(view(spot(50, 30)), back) == ((0, 0),)
+    assert laid_on(there, columns=SHAPE[1], move=move).origin == (50, 30)
 
 
 def test_beyond_the_gate_there_is_no_pair() -> None:
