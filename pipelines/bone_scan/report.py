@@ -67,9 +67,7 @@ def report(study: StudyInput, *, profile: BoneScanProfile, assessed: AssessedSca
         branch=Branch.BONE_SCAN,
         input_series_uids=study.role(SeriesRole.PLANAR),
         findings=findings,
-        planar_segmentations=planar_segmentations(
-            findings, [(view.prepared.view, view.prepared.frame.is_upside_down) for view in views]
-        ),
+        planar_segmentations=planar_segmentations(findings, [view.prepared.view for view in views]),
         measurements=(
             *(item for number in range(len(views)) for item in _of_view(views[number])),
             *_of_scan(assessed),

@@ -21,16 +21,16 @@ _OPPOSITE = {"L": "R", "R": "L", "F": "H"}
 
 
 def planar_segmentations(
-    findings: Sequence[FindingResult], views: Sequence[tuple[PlanarView, bool]]
+    findings: Sequence[FindingResult], views: Sequence[PlanarView]
 ) -> tuple[PlanarSegmentation, ...]:
     """One segmentation a view with findings: each finding's pixels on it, lesions and exclusions alike.
 
     Args:
         findings: with their outlines on the images as stored.
-        views: each with whether the body contradicts the header and lies upside down; then no side is stated.
+        views: of the scan; none of them contradicts its header, such scans are refused.
     """
     segmentations = []
-    for view, is_contradicted in views:
+    for view in views:
         segments = [segment for finding in findings if (segment := _segment(finding, view)) is not None]
         if segments:
             segmentations.append(
@@ -38,7 +38,7 @@ def planar_segmentations(
                     source_instance_uid=view.sop_instance_uid,
                     frame_number=view.frame_number,
                     shape=_shape(view),
-                    patient_orientation=None if is_contradicted else orientation_of(view),
+                    patient_orientation=orientation_of(view),
                     segments=tuple(segments),
                 )
             )

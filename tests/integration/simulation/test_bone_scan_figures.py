@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from operators.kernels.planar_regions.parts import PlanarPart
-from pipelines.bone_scan.training.figures import PatientFigures, assess, tables
+from pipelines.training.bone_scan.figures import PatientFigures, assess, tables
 
 pytestmark = pytest.mark.timeout(600)
 COHORT = """

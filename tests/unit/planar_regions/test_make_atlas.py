@@ -9,8 +9,8 @@ from operators.kernels.planar_regions.atlas import PlanarAtlas, shipped_atlas
 from operators.kernels.planar_regions.parts import NUMBERED_PARTS, PART_NUMBERS, PlanarPart, mirrored
 from operators.simulation.anatomy.bones import Bone
 from pipelines.bone_scan.profile import load
-from pipelines.bone_scan.training.make_atlas import make_atlas
-from pipelines.bone_scan.training.simulated import SimulatedViews, part_of_bone, parts_of_bones
+from pipelines.training.bone_scan.make_atlas import make_atlas
+from pipelines.training.bone_scan.simulated import SimulatedViews, part_of_bone, parts_of_bones
 
 PIXEL_MM = 4.8
 

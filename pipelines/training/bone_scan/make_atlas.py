@@ -1,6 +1,6 @@
 """Make the atlas of planar regions from simulated people.
 
-    python -m pipelines.bone_scan.training.make_atlas OUT CACHE
+    python -m pipelines.training.bone_scan.make_atlas OUT CACHE
 
 Every person is placed in the body's frame; the mean of all is registered to each, each is brought
 back to the mean, and the mean is taken anew. A mirrored copy of everybody keeps the sides alike.
@@ -27,7 +27,7 @@ from operators.kernels.planar_regions.placement import FRAME_SHAPE, Placement, f
 from operators.kernels.planar_regions.registration import Displacement, Image, register, warped
 from operators.kernels.scintigraphy import normal_level, skeleton_mask, smooth
 from pipelines.bone_scan.profile import BoneScanProfile, load
-from pipelines.bone_scan.training.simulated import SimulatedViews, healthy_people, parts_of_bones, view_images
+from pipelines.training.bone_scan.simulated import SimulatedViews, healthy_people, parts_of_bones, view_images
 
 ATLAS_ID = "ATLAS_SIM24_V1"
 SEEDS = tuple(range(770000, 770024))

@@ -1,6 +1,6 @@
 """Measure the branch on simulated scans with its own steps, against their truth.
 
-    python -m pipelines.bone_scan.training.figures COHORT OUT
+    python -m pipelines.training.bone_scan.figures COHORT OUT
 
 COHORT is a folder that `bmnode simulate` wrote; its planar studies are assessed one by one. OUT
 takes the tables that `docs/reference/bone-scan-figures.md` shows.
@@ -30,8 +30,8 @@ from operators.simulation.truth.read import load_truth
 from pipelines.bone_scan.branch import describe, detect, normalise, read_views
 from pipelines.bone_scan.index import index_of
 from pipelines.bone_scan.lesions import Lesion, lesions_of
-from pipelines.bone_scan.training.simulated import part_of_bone, parts_of_bones
 from pipelines.bone_scan.views import BothViews, DetectedView
+from pipelines.training.bone_scan.simulated import part_of_bone, parts_of_bones
 
 CONSPICUOUS = 1.4
 """A lesion whose shadow shows so many times the counts of the ring around it in one view or the other."""

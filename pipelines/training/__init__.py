@@ -1,0 +1,1 @@
+"""What the default models and atlases are made with."""
