@@ -74,16 +74,6 @@ def test_a_view_that_is_not_stated_has_no_sides(scan: Path, tmp_path: Path) -> N
     assert set(_orientations(unstated).values()) == {None}
 
 
-def test_sides_are_not_taken_from_a_header_that_lies(scan: Path, tmp_path: Path) -> None:
-    """Where the legs lie at the upper end against the header, left and right are not stated."""
-
-    def turn(dataset: Dataset) -> None:
-        dataset.PixelData = np.ascontiguousarray(dcmread(scan).pixel_array[:, ::-1, ::-1]).tobytes()
-
-    lying = assess(vary(scan, tmp_path / "lying.dcm", turn))
-    assert set(_orientations(lying).values()) == {None}
-
-
 def test_a_scan_without_findings_has_no_segmentation() -> None:
     """Nothing outlined, nothing segmented."""
     assert planar_segmentations((), ()) == ()
