@@ -27,7 +27,8 @@ def is_minor(dataset: Dataset) -> bool | None:
 
 def _stated_years(dataset: Dataset) -> float | None:
     match = re.fullmatch(r"([0-9]{1,3})([DWMY])", text(dataset, "PatientAge") or "")
-    return None if match is None else int(match.group(1)) / _UNITS_A_YEAR[match.group(2)]
+    # De-identification writes zeros (000Y), which no age is: that of a newborn is written in days.
+    return None if match is None or not int(match.group(1)) else int(match.group(1)) / _UNITS_A_YEAR[match.group(2)]
 
 
 def _counted_years(dataset: Dataset) -> float | None:
