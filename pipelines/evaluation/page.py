@@ -20,7 +20,7 @@ from bmnode.domain.evaluations import (
 )
 from pipelines.evaluation.command import MEASUREMENTS
 from pipelines.evaluation.quantities import DEFINITIONS
-from pipelines.evaluation.targets import TARGETS
+from pipelines.evaluation.targets import TARGETS, WITHOUT_TARGET
 
 PAGE = Path("docs") / "reference" / "measurement-accuracy.md"
 _COMMAND = "python -m pipelines.evaluation.page COHORT OUT CACHE"
@@ -51,7 +51,8 @@ def page(report: MeasurementReport) -> str:
     parts = [
         _HEAD,
         f"SIMULATED cohort `{report.cohort}`, seed {report.seed}: **{report.patients} patients in every modality**. "
-        f"Pipeline {report.pipeline}.\n",
+        f"Pipeline {report.pipeline}. The cohort that comes along has 40 patients; where there are fewer here, they "
+        "are its first ones, and the same command goes on.\n",
         f"{report.summary}.\n",
         "## What the truth is\n",
         "| quantity | unit | true value |",
@@ -70,6 +71,8 @@ def page(report: MeasurementReport) -> str:
         "| modality | quantity | lesions | target on true masks | why |",
         "| --- | --- | --- | --- | --- |",
         *target_lines(),
+        "",
+        *(f"{DEFINITIONS[item].label} has no target: {why}." for item, why in WITHOUT_TARGET.items()),
     ]
     return "\n".join(parts) + "\n"
 
