@@ -89,6 +89,12 @@ _NUCLIDES_OF: Mapping[str, frozenset[str]] = {
 }
 """What a tracer is labelled with for PET, as its name says; PSMA-11 also comes as Al(18F)-PSMA-11."""
 
+RADIONUCLIDE_OF_TRACER: Mapping[str, str] = {
+    **dict.fromkeys(("FDG", "NaF", "PSMA-1007", "DCFPyL", "DCFBC", "rhPSMA"), "F-18"),
+    **dict.fromkeys(sorted(BONE_TRACERS), "Tc-99m"),
+}
+"""Tracers that are made with one radionuclide alone: it follows where the header names none."""
+
 _TRACER_TEXTS: tuple[tuple[str, str], ...] = (
     (r"RH-?PSMA|FLOTUFOLASTAT", "rhPSMA"),
     (r"PSMA[-_ ]?1007", "PSMA-1007"),

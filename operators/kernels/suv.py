@@ -23,6 +23,11 @@ _CENTIMETRES_ABOVE_M = 3.0
 _HALF_LIFE_TOLERANCE = 0.02
 _PLAUSIBLE_HALF_LIVES = 10.0
 """An uptake time longer than this many half-lives leaves a thousandth of the dose: dates do not fit together."""
+_PLAUSIBLE_DOSE_BQ = (15e6, 1500e6)
+"""Project rule: what adults are given for a PET of bone. Outside, the number is in another unit (mCi, kBq)."""
+_PLAUSIBLE_WEIGHT_KG = (2.0, 400.0)
+_PLAUSIBLE_HEIGHT_M = (0.4, 2.6)
+"""Project rules: outside, the number is in another unit or a placeholder."""
 _UNSUPPORTED_UNITS = ("CPS", "PROPCNTS", "PROPCPS", "1CM")
 
 
@@ -43,8 +48,8 @@ class PetSlice:
 class PetSeries:
     """What the headers of a PET series say; times are local, doses as written.
 
-    `weight` and `height` as written (kg and m expected), `dose` as written (Bq expected),
-    `injected_clock` tells that only the time of day is known and the date was taken from the series.
+    `weight` and `height` as written (kg and m expected), `dose` as written (Bq expected). `injected_clock` tells
+    that of `injected_at` only the time of day is known: its date is that of the decay reference, or the day before.
     """
 
     units: str
@@ -73,6 +78,7 @@ class SuvScale:
     """What the rescaled values of each slice are multiplied with to give SUVbw, and what was assumed.
 
     `per_bq_ml` is that factor in g/Bq where the values are Bq/ml and one factor holds for every slice.
+    `uptake_time_s` runs from the injection to the start of the scan; None where a moment is not known.
     """
 
     factors: tuple[float, ...]
@@ -85,17 +91,12 @@ def suv_scale(series: PetSeries) -> SuvScale:
     """The SUVbw scale of every slice, in slice order. Raises SuvNotComputableError with the reason."""
     _require_corrected(series)
     body, notes = _body(series)
-    count = max(len(series.slices), 1)
     if series.units == "GML":
-        return SuvScale(factors=(_gml_factor(series.suv_type, body),) * count, notes=notes)
+        return _finished(series, factor=_gml_factor(series.suv_type, body), notes=notes)
     if series.units == "CM2ML":
-        return SuvScale(factors=(_surface_factor(series.suv_type, body),) * count, notes=notes)
+        return _finished(series, factor=_surface_factor(series.suv_type, body), notes=notes)
     if series.units == "CNTS":
-        if series.philips_suv_factor:
-            return SuvScale(factors=(series.philips_suv_factor,) * count, notes=notes)
-        if not series.philips_activity_factor:
-            raise SuvNotComputableError("The image holds counts without the factors that turn them into activity.")
-        return _activity_scale(series, body=body, per_unit=series.philips_activity_factor, notes=notes)
+        return _counts_scale(series, body=body, notes=notes)
     if series.units == "BQML":
         scale = _activity_scale(series, body=body, per_unit=1.0, notes=notes)
         return replace(scale, per_bq_ml=scale.factors[0] if len(set(scale.factors)) == 1 else None)
@@ -118,6 +119,23 @@ def suv_factor_of_type(series: PetSeries, *, suv_type: str) -> float:
         raise SuvNotComputableError(f"{error}.") from error
 
 
+def _finished(series: PetSeries, *, factor: float, notes: tuple[str, ...]) -> SuvScale:
+    """One factor for every slice of a series whose values are SUV, or were made so without dose and decay."""
+    return SuvScale(factors=(factor,) * max(len(series.slices), 1), notes=notes, uptake_time_s=_uptake_s(series))
+
+
+def _counts_scale(series: PetSeries, *, body: Body, notes: tuple[str, ...]) -> SuvScale:
+    """Philips: the factor to SUV stands above the factor to Bq/ml; a factor of 0 counts as absent."""
+    for factor in (series.philips_suv_factor, series.philips_activity_factor):
+        if factor and factor < 0.0:
+            raise SuvNotComputableError("The factor that turns counts into activity is negative.")
+    if series.philips_suv_factor:
+        return _finished(series, factor=series.philips_suv_factor, notes=notes)
+    if not series.philips_activity_factor:
+        raise SuvNotComputableError("The image holds counts without the factors that turn them into activity.")
+    return _activity_scale(series, body=body, per_unit=series.philips_activity_factor, notes=notes)
+
+
 def _require_corrected(series: PetSeries) -> None:
     if "ATTN" not in series.corrected:
         raise SuvNotComputableError("The image is not corrected for attenuation.")
@@ -137,10 +155,15 @@ def _body(series: PetSeries) -> tuple[Body, tuple[str, ...]]:
     if weight > _GRAMS_ABOVE_KG:
         weight /= 1000.0
         notes.append("The weight was read as grams.")
+    if not _PLAUSIBLE_WEIGHT_KG[0] <= weight <= _PLAUSIBLE_WEIGHT_KG[1]:
+        raise SuvNotComputableError("The patient's weight is not plausible.")
     if height is not None and height > _CENTIMETRES_ABOVE_M:
         height /= 100.0
         notes.append("The height was read as centimetres.")
-    return Body(weight_kg=weight, height_m=height if height and height > 0.0 else None, sex=series.sex), tuple(notes)
+    if height is not None and not _PLAUSIBLE_HEIGHT_M[0] <= height <= _PLAUSIBLE_HEIGHT_M[1]:
+        height = None
+        notes.append("The height is not plausible and was not used.")
+    return Body(weight_kg=weight, height_m=height, sex=series.sex), tuple(notes)
 
 
 def _gml_factor(suv_type: str, body: Body) -> float:
@@ -163,13 +186,13 @@ def _activity_scale(series: PetSeries, *, body: Body, per_unit: float, notes: tu
     notes += dose_notes
     grams = body.weight_kg * 1000.0
     if series.decay_correction == "ADMIN":
-        return SuvScale(factors=(per_unit * grams / dose,) * max(len(series.slices), 1), notes=notes)
+        return _finished(series, factor=per_unit * grams / dose, notes=notes)
     half_life_s = _half_life_s(series)
     if series.decay_correction == "NONE":
         factors = tuple(
             per_unit * grams / dose * _undo_decay(series, item, half_life_s=half_life_s) for item in series.slices
         )
-        return SuvScale(factors=factors, notes=notes)
+        return SuvScale(factors=factors, notes=notes, uptake_time_s=_uptake_s(series))
     if series.decay_correction != "START":
         raise SuvNotComputableError("Decay Correction is neither START, ADMIN nor NONE.")
     reference, how = _decay_reference(series, half_life_s=half_life_s)
@@ -181,9 +204,13 @@ def _activity_scale(series: PetSeries, *, body: Body, per_unit: float, notes: tu
 def _dose_bq(series: PetSeries) -> tuple[float, tuple[str, ...]]:
     if not series.dose or series.dose < 0.0:
         raise SuvNotComputableError("The injected dose is missing.")
-    if series.dose < _MEGABECQUEREL_BELOW:
-        return series.dose * 1e6, ("The injected dose was read as MBq.",)
-    return series.dose, ()
+    in_mbq = series.dose < _MEGABECQUEREL_BELOW
+    dose = series.dose * 1e6 if in_mbq else series.dose
+    if not _PLAUSIBLE_DOSE_BQ[0] <= dose <= _PLAUSIBLE_DOSE_BQ[1]:
+        raise SuvNotComputableError(
+            f"An injected dose of {dose / 1e6:g} MBq is not plausible; it may be written in another unit."
+        )
+    return dose, ("The injected dose was read as MBq.",) if in_mbq else ()
 
 
 def _half_life_s(series: PetSeries) -> float:
@@ -231,12 +258,30 @@ def _back_computed(item: PetSlice, *, half_life_s: float) -> datetime | None:
 def _elapsed_s(series: PetSeries, *, until: datetime, half_life_s: float) -> float:
     if series.injected_at is None:
         raise SuvNotComputableError("The time of injection is missing.")
-    injected_at = series.injected_at
-    if series.injected_clock and injected_at > until:
-        injected_at -= timedelta(days=1)  # injected before midnight, scanned after it
-    elapsed_s = (until - injected_at).total_seconds()
+    elapsed_s = (until - _injected_before(series.injected_at, until=until, clock=series.injected_clock)).total_seconds()
     if elapsed_s < 0.0:
         raise SuvNotComputableError("The injection is dated after the scan.")
     if elapsed_s > _PLAUSIBLE_HALF_LIVES * half_life_s:
         raise SuvNotComputableError("The injection is dated more than ten half-lives before the scan.")
     return elapsed_s
+
+
+def _injected_before(injected_at: datetime, *, until: datetime, clock: bool) -> datetime:
+    """The moment of injection; of a time of day alone, the last one before `until`.
+
+    So a series dated by a reconstruction of a later day, or a scan after midnight, takes the right day.
+    """
+    if not clock:
+        return injected_at
+    moment = datetime.combine(until.date(), injected_at.timetz())
+    return moment if moment <= until else moment - timedelta(days=1)
+
+
+def _uptake_s(series: PetSeries) -> float | None:
+    """From the injection to the first acquisition, None where either is not known or they contradict."""
+    acquired = [item.acquired_at for item in series.slices if item.acquired_at is not None]
+    if series.injected_at is None or not acquired:
+        return None
+    first = min(acquired)
+    waited_s = (first - _injected_before(series.injected_at, until=first, clock=series.injected_clock)).total_seconds()
+    return waited_s if waited_s >= 0.0 else None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from bmnode.domain.study import Reason
+from bmnode.selection.attributes import items
 from operators.graph.contract import NotAssessableError
 from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, SuvScale, suv_scale
 from operators.readers.frames import read_header
@@ -17,19 +20,30 @@ from operators.readers.moments import moment_of, moment_of_datetime
 from operators.readers.radionuclide import radionuclide_of, radiopharmaceutical_of
 from operators.readers.volume import ImageVolume, read_volume
 
+_DRUGS = "RadiopharmaceuticalInformationSequence"
 _PHILIPS_GROUP, _PHILIPS_CREATOR = 0x7053, "Philips PET Private Group"
+_PHILIPS_SUV, _PHILIPS_ACTIVITY = 0x00, 0x09
 _GE_GROUP, _GE_CREATOR = 0x0009, "GEMS_PETD_01"
 
 _SERIES_LEVEL = (
     "Units",
     "SUVType",
+    "CorrectedImage",
     "DecayCorrection",
+    "SeriesType",
     "PatientWeight",
     "PatientSize",
     "PatientSex",
     "SeriesDate",
     "SeriesTime",
 )
+_INJECTION_LEVEL = (
+    "RadionuclideTotalDose",
+    "RadionuclideHalfLife",
+    "RadiopharmaceuticalStartTime",
+    "RadiopharmaceuticalStartDateTime",
+)
+"""What every slice of a series must say alike, and every item of its radiopharmaceutical sequence."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,9 +78,7 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
     """
     first = headers[0]
     drug = radiopharmaceutical_of(first)
-    for header in headers[1:]:
-        if _series_level(header) != _series_level(first):
-            raise SuvNotComputableError("The slices of the series disagree on units, dose, weight or injection time.")
+    _require_agreement(headers)
     injected_at, injected_clock = _injection(first, drug)
     return PetSeries(
         units=str(first.get("Units") or ""),
@@ -85,8 +97,8 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
         injected_clock=injected_clock,
         series_at=moment_of(first.get("SeriesDate"), first.get("SeriesTime")),
         ge_scan_at=moment_of_datetime(_private(first, _GE_GROUP, _GE_CREATOR, 0x0D)),
-        philips_suv_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, 0x00)),
-        philips_activity_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, 0x09)),
+        philips_suv_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, _PHILIPS_SUV)),
+        philips_activity_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, _PHILIPS_ACTIVITY)),
         slices=tuple(_slice(header) for header in headers),
     )
 
@@ -100,20 +112,40 @@ def _slice(header: Dataset) -> PetSlice:
     )
 
 
-def _series_level(header: Dataset) -> tuple[str, ...]:
-    drug = radiopharmaceutical_of(header)
-    keys = ("RadionuclideTotalDose", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime")
-    return (*(str(header.get(key, "")) for key in _SERIES_LEVEL), *(str(drug.get(key, "")) for key in keys))
+def _require_agreement(headers: Sequence[Dataset]) -> None:
+    """One injection and one set of series-level values. Raises SuvNotComputableError with their names."""
+    doses = {tuple(_injection_level(item).values()) for item in items(headers[0], _DRUGS)}
+    if len(doses) > 1:
+        raise SuvNotComputableError("The series names more than one injection.")
+    first = _series_level(headers[0])
+    for header in headers[1:]:
+        differing = [name for name, value in _series_level(header).items() if value != first[name]]
+        if differing:
+            raise SuvNotComputableError(f"The slices of the series disagree on {', '.join(differing)}.")
+
+
+def _series_level(header: Dataset) -> dict[str, str]:
+    values = {key: "/".join(sorted(_texts(header.get(key)))) for key in _SERIES_LEVEL}
+    philips = {
+        f"(7053,10{offset:02x})": str(_private(header, _PHILIPS_GROUP, _PHILIPS_CREATOR, offset) or "")
+        for offset in (_PHILIPS_SUV, _PHILIPS_ACTIVITY)
+    }
+    return {**values, **_injection_level(radiopharmaceutical_of(header)), **philips}
+
+
+def _injection_level(drug: Dataset) -> dict[str, str]:
+    return {"radionuclide": radionuclide_of(drug) or "", **{key: str(drug.get(key, "")) for key in _INJECTION_LEVEL}}
 
 
 def _injection(header: Dataset, drug: Dataset) -> tuple[Any, bool]:
-    """The moment of injection, and whether only its time of day is known."""
+    """The moment of injection, and whether only its time of day is known; then the date is the scan's."""
     exact = moment_of_datetime(
         drug.get("RadiopharmaceuticalStartDateTime"), local_offset=header.get("TimezoneOffsetFromUTC")
     )
     if exact is not None:
         return exact, False
-    return moment_of(header.get("SeriesDate"), drug.get("RadiopharmaceuticalStartTime")), True
+    date = header.get("SeriesDate") or header.get("AcquisitionDate")
+    return moment_of(date, drug.get("RadiopharmaceuticalStartTime")), True
 
 
 def _private(header: Dataset, group: int, creator: str, offset: int) -> Any:
@@ -128,17 +160,21 @@ def _private(header: Dataset, group: int, creator: str, offset: int) -> Any:
 
 
 def _value(header: Dataset, group: int, element: int) -> Any:
-    return header[group, element].value if (group, element) in header else None
+    """The value; bytes of an element whose VR was lost (UN, PS3.5 6.2.2) as the text that they are."""
+    value = header[group, element].value if (group, element) in header else None
+    return value.decode("ascii", errors="ignore").strip("\0 ") if isinstance(value, bytes) else value
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bytes):
-        value = value.decode("ascii", errors="ignore").strip("\0 ")
     try:
-        return None if value in (None, "") else float(value)
+        number = None if value in (None, "") else float(value)
     except (TypeError, ValueError):
         return None
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _texts(value: Any) -> list[str]:
-    return [] if value is None else [value] if isinstance(value, str) else [str(item) for item in value]
+    """The values of an element as text, one or many; an empty list where there is none."""
+    if value is None:
+        return []
+    return [str(item) for item in value] if isinstance(value, MultiValue | list | tuple) else [str(value)]

@@ -149,7 +149,10 @@ def test_a_missing_half_life_comes_from_the_radionuclide() -> None:
         ({"rescale_intercepts": frozenset({-5.0})}, "intercept"),
         ({"weight": None}, "weight"),
         ({"weight": 0.0}, "weight"),
+        ({"weight": 0.7}, "weight is not plausible"),
         ({"dose": None}, "dose"),
+        ({"dose": 10.0}, "not plausible"),
+        ({"dose": 368080.0}, "not plausible"),
         ({"injected_at": None}, "time of injection"),
         ({"injected_at": SCAN + timedelta(minutes=5)}, "after the scan"),
         ({"injected_at": SCAN - timedelta(days=300)}, "half-lives"),
@@ -157,7 +160,10 @@ def test_a_missing_half_life_comes_from_the_radionuclide() -> None:
         ({"half_life_s": None, "radionuclide": None}, "half-life"),
         ({"decay_correction": ""}, "Decay Correction"),
         ({"units": "CNTS"}, "counts"),
+        ({"units": "CNTS", "philips_suv_factor": -0.0005}, "negative"),
         ({"units": "CPS"}, "units"),
+        ({"units": "1CM"}, "units"),
+        ({"units": "GML", "suv_type": "LBM", "height": 17.5e3}, "height"),
         ({"units": "PROPCNTS"}, "units"),
         ({"units": ""}, "Units"),
         ({"units": "GML", "suv_type": "LBM", "height": None}, "height"),
@@ -192,6 +198,57 @@ def test_slices_that_disagree_on_the_dose_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAssessableError, match="disagree") as caught:
         read_suv([*files[:3], others[3]])
     assert caught.value.refusal.reason is Reason.MISSING_CALIBRATION
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"CorrectedImage": ["DECY", "SCAT"]}, "CorrectedImage"),
+        ({"Units": "GML"}, "Units"),
+        ({"PatientWeight": 71.0}, "PatientWeight"),
+        ({"SeriesType": ["STATIC", "REPROJECTION"]}, "SeriesType"),
+        (
+            {"RadiopharmaceuticalInformationSequence": radiopharmaceutical(RadiopharmaceuticalStartTime="101500")},
+            "RadiopharmaceuticalStartTime",
+        ),
+    ],
+)
+def test_what_must_be_common_to_all_slices_is_named_where_it_is_not(
+    tmp_path: Path, attributes: dict[str, object], said: str
+) -> None:
+    """One slice of four that says otherwise takes the SUV from the series."""
+    geometry, array = geometry_of((4, 6, 6)), np.full((4, 6, 6), 1000.0)
+    files = write_series(tmp_path / "a", array, geometry, modality="PT", attributes=pet_attributes())
+    others = write_series(tmp_path / "a" / "b", array, geometry, modality="PT", attributes=pet_attributes(**attributes))
+    with pytest.raises(NotAssessableError, match=said):
+        read_suv([*files[:3], others[3]])
+
+
+def test_two_injections_give_no_suv(tmp_path: Path) -> None:
+    """Which of two doses made the image is not known."""
+    both = [*radiopharmaceutical(), *radiopharmaceutical(RadionuclideTotalDose=100e6)]
+    attributes = pet_attributes(RadiopharmaceuticalInformationSequence=both)
+    array = np.full((4, 6, 6), 1000.0)
+    files = write_series(tmp_path, array, geometry_of((4, 6, 6)), modality="PT", attributes=attributes)
+    with pytest.raises(NotAssessableError, match="more than one injection"):
+        read_suv(files)
+
+
+def test_a_tracer_that_is_made_with_one_nuclide_must_have_its_half_life(tmp_path: Path) -> None:
+    """FDG with the half-life of Ga-68 is refused, though no nuclide is coded."""
+    drug = radiopharmaceutical(RadionuclideHalfLife=4057.7)
+    attributes = pet_attributes(RadiopharmaceuticalInformationSequence=drug)
+    array = np.full((4, 6, 6), 1000.0)
+    files = write_series(tmp_path, array, geometry_of((4, 6, 6)), modality="PT", attributes=attributes)
+    with pytest.raises(NotAssessableError, match="radionuclide F-18"):
+        read_suv(files)
+
+
+def test_the_uptake_time_is_known_whatever_the_units(tmp_path: Path) -> None:
+    """SUV that was applied by the scanner, or decay to the injection, still tell how long was waited."""
+    assert suv_scale(replace(SERIES, units="GML")).uptake_time_s == 3600.0
+    assert suv_scale(replace(SERIES, decay_correction="ADMIN")).uptake_time_s == 3600.0
+    assert suv_scale(replace(SERIES, units="GML", injected_at=None)).uptake_time_s is None
 
 
 def test_one_factor_is_stated_where_it_holds_for_every_slice_in_bq_ml() -> None:
