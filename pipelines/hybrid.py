@@ -13,6 +13,7 @@ from bmnode.domain.study import SeriesRole
 from operators.graph.contract import NotAssessableError, StudyInput
 from operators.kernels.basins import BasinLimits, organ_uptake
 from operators.kernels.bone import BoneProfile, segment_bone
+from operators.kernels.coarse_ct import CoarseCt, coarsen
 from operators.kernels.morphology import dilate
 from operators.kernels.resample import bone_on_grid, covered
 from operators.kernels.uptake import UptakeLimits, find_uptake
@@ -35,19 +36,27 @@ class LocalisationLimits:
 class HybridBone:
     """Bone on the emission grid (slice, row, column) and the search region around it.
 
-    `coverage` is the share of the emission slices that the CT covers.
+    `coverage` is the share of the emission slices that the CT covers, `coarse` the CT at organ scale, where asked for.
     """
 
     series_uid: str
     bone: BoolArray
     search: BoolArray
     coverage: float
+    coarse: CoarseCt | None = None
 
 
 def find_hybrid_bone(
-    study: StudyInput, target: VolumeGeometry, *, skeleton: BoneProfile, limits: LocalisationLimits
+    study: StudyInput,
+    target: VolumeGeometry,
+    *,
+    skeleton: BoneProfile,
+    limits: LocalisationLimits,
+    organ_block_mm: float | None = None,
 ) -> tuple[HybridBone | None, str]:
     """The bone of the study's CT on the emission grid, and "" or the sentence that says why there is none.
+
+    With `organ_block_mm` the CT is kept beside it in blocks of that size, to place reference regions on.
 
     Emission and CT must share a frame of reference: without it their places cannot be compared. Raises
     NotAssessableError (unexplained_orientation) where the CT shows the patient otherwise than its header says: the
@@ -75,6 +84,7 @@ def find_hybrid_bone(
             bone=bone,
             search=dilate(bone, radius_mm=limits.bone_margin_mm, spacing_mm=target.spacing_mm),
             coverage=float(np.mean(covered(source=source, target=target))),
+            coarse=None if organ_block_mm is None else coarsen(work, source=source, block_mm=organ_block_mm),
         ),
         "",
     )

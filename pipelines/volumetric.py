@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bmnode import __version__
-from bmnode.domain.codes import Code, Concept, Derivation, Finding, Unit
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, PartialVolume, Unit
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import (
@@ -179,6 +179,13 @@ def burden_measurements(
             concept=Concept.LESION_FRACTION, value=100.0 * total / evaluated, unit=Unit.PERCENT, method=VOLUME_METHOD
         ),
     )
+
+
+def partial_volume(mask: CroppedMask, geometry: VolumeGeometry, *, limit_mm: float) -> tuple[Evaluation, ...]:
+    """The flag of a lesion whose long axis is shorter than `limit_mm`, about twice the resolution; else nothing."""
+    if long_axis_mm(mask, geometry) >= limit_mm:
+        return ()
+    return (Evaluation(concept=Concept.PARTIAL_VOLUME, value=PartialVolume.TOO_SMALL),)
 
 
 def algorithm(name: str, *, family: Code, profile: object) -> Algorithm:

@@ -40,6 +40,7 @@ class Unit:
     ML = Code("ml", "UCUM", "milliliter")
     HU = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
     SUV_BW = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
+    GRAM_PER_ML = Code("g/ml", "UCUM", "gram per milliliter")
     GRAM = Code("g", "UCUM", "gram")
     ADC = Code("um2/s", "UCUM", "square micrometer per second")
     BQML = Code("Bq/ml", "UCUM", "Becquerels/milliliter")
@@ -59,6 +60,8 @@ class Finding:
     SECONDARY_NEOPLASM = Code("14799000", "SCT", "Neoplasm, Secondary")
     BONE = Code("272673000", "SCT", "Bone")
     MUSCLE = Code("91727004", "SCT", "Muscle")
+    LIVER = Code("10200004", "SCT", "Liver")
+    DESCENDING_AORTA = Code("281130003", "SCT", "Descending aorta")
 
 
 class Concept:
@@ -69,6 +72,8 @@ class Concept:
     LONG_AXIS = Code("103339001", "SCT", "Long Axis")
     LESION_COUNT = Code("246206008", "SCT", "Number of lesions")
     SUV_BW = Code("126401", "DCM", "SUVbw")
+    SUV_LBM_JANMA = Code("126405", "DCM", "SUVlbm(Janma)")
+    LESION_TO_BACKGROUND = Code("126039", "DCM", "Lesion to Background SUV Ratio")
     METABOLIC_VOLUME = Code("126032", "DCM", "Metabolic Volume")
     TOTAL_LESION_GLYCOLYSIS = Code("126033", "DCM", "Total Lesion Glycolysis")
     ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
@@ -76,6 +81,10 @@ class Concept:
     PROJECTION_ACTIVITY = Code("110820", "DCM", "Nuclear Medicine Projection Activity")
     TOMOGRAM_ACTIVITY = Code("110821", "DCM", "Nuclear Medicine Tomographic Activity")
     SUV_FACTOR = project_code("SUV-FACTOR", "SUVbw of an activity concentration of 1 Bq/ml")
+    LIVER_REFERENCE = project_code("LIVER-SUV", "SUVbw of the liver reference region")
+    BLOOD_REFERENCE = project_code("BLOOD-SUV", "SUVbw of the blood pool reference region")
+    LEAN_SHARE = project_code("LEAN-SHARE", "Lean body mass over body weight")
+    PERCIST_LIMIT = project_code("PERCIST-LIMIT", "SULpeak from which on a lesion is measurable")
     UPTAKE_RATIO = project_code("UPTAKE-RATIO", "Uptake relative to normal skeleton")
     BONE_EVALUATED = project_code("BONE-EVALUATED", "Evaluated bone volume")
     LESION_FRACTION = project_code("LESION-FRAC", "Share of evaluated bone in lesions")
@@ -103,6 +112,9 @@ class Concept:
     BONE_SCAN_COVERAGE = project_code("BSI-COVERAGE", "Share of the coefficient table that the index covers")
     LESION_AREA = project_code("BSLA", "Bone scan lesion area of candidate hot spots")
     LESION_INTENSITY = project_code("BSLI", "Bone scan lesion intensity of candidate hot spots")
+    PARTIAL_VOLUME = project_code("PARTIAL-VOLUME", "Size against the resolution of the image")
+    PERCIST_MEASURABLE = project_code("PERCIST-MEAS", "Measurable by PERCIST 1.0")
+    MIPSMA_SCORE = project_code("MIPSMA-SCORE", "miPSMA score, PROMISE V1")
 
 
 class Derivation:
@@ -144,6 +156,29 @@ class Localisation:
 
     IN_BONE = project_code("IN-BONE", "Within the segmented bone")
     NOT_LOCALISED = project_code("NOT-LOCALISED", "Not localised: no bone mask for this study")
+
+
+class PartialVolume:
+    """The value of `Concept.PARTIAL_VOLUME`; lesions that are large enough carry no such item."""
+
+    TOO_SMALL = project_code("BELOW-2FWHM", "Below twice the resolution, not quantifiable")
+
+
+class Measurable:
+    """Values of `Concept.PERCIST_MEASURABLE`."""
+
+    YES = project_code("MEASURABLE", "Measurable")
+    NO = project_code("NOT-MEASURABLE", "Not measurable")
+
+
+class MiPsma:
+    """Values of `Concept.MIPSMA_SCORE`."""
+
+    SCORE_0 = project_code("MIPSMA-0", "0: below blood pool")
+    SCORE_1 = project_code("MIPSMA-1", "1: blood pool or above, below liver")
+    SCORE_2 = project_code("MIPSMA-2", "2: liver or spleen or above, below parotid gland")
+    SCORE_3 = project_code("MIPSMA-3", "3: parotid gland or above")
+    NOT_EVALUABLE = project_code("MIPSMA-NE", "Not evaluable")
 
 
 class Site:

@@ -14,7 +14,7 @@ from pydicom.multival import MultiValue
 from bmnode.domain.study import Reason
 from bmnode.selection.attributes import items
 from operators.graph.contract import NotAssessableError
-from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, SuvScale, suv_scale
+from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, SuvScale, suv_factor_of_type, suv_scale
 from operators.readers.frames import read_header
 from operators.readers.moments import moment_of, moment_of_datetime
 from operators.readers.radionuclide import radionuclide_of, radiopharmaceutical_of
@@ -48,10 +48,14 @@ _INJECTION_LEVEL = (
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SuvVolume:
-    """SUVbw in g/ml on the PET grid, with how it was computed."""
+    """SUVbw in g/ml on the PET grid, with how it was computed.
+
+    `lean_share` is lean body mass (Janmahasatian) over weight, None where height or sex is not known.
+    """
 
     volume: ImageVolume
     scale: SuvScale
+    lean_share: float | None = None
 
 
 def read_suv(files: Sequence[Path]) -> SuvVolume:
@@ -63,12 +67,20 @@ def read_suv(files: Sequence[Path]) -> SuvVolume:
     volume = read_volume(files)
     headers = [read_header(path) for path in volume.slice_paths]
     try:
-        scale = suv_scale(pet_series_of(headers))
+        series = pet_series_of(headers)
+        scale = suv_scale(series)
     except SuvNotComputableError as error:
         raise NotAssessableError(Reason.MISSING_CALIBRATION, f"SUV is not computable: {error}") from error
     for index, factor in enumerate(scale.factors):
         volume.array[index] *= factor
-    return SuvVolume(volume=volume, scale=scale)
+    return SuvVolume(volume=volume, scale=scale, lean_share=_lean_share(series))
+
+
+def _lean_share(series: PetSeries) -> float | None:
+    try:
+        return suv_factor_of_type(series, suv_type="LBMJANMA")
+    except SuvNotComputableError:
+        return None
 
 
 def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from operators.kernels import basins, bone, suv
 from operators.kernels.bone import BoneProfile
 from operators.kernels.components import united
 from operators.kernels.measurement import peak, statistics, volume_ml
+from operators.kernels.reference_place import BLOOD_METHOD, LIVER_METHOD
 from operators.kernels.uptake import UptakeLimits
 from operators.readers.pet import SuvVolume, read_suv
 from pipelines.config import load_profile
@@ -26,6 +27,18 @@ from pipelines.hybrid import (
     organs_left_out,
     suv_factor_measurement,
 )
+from pipelines.pet_ct.references import (
+    OrganUptake,
+    ReferenceLimits,
+    References,
+    find_references,
+    lean_peak,
+    lesion_classes,
+    lesion_ratios,
+    percist_limit,
+    reference_checks,
+    reference_measurements,
+)
 from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
@@ -36,6 +49,7 @@ from pipelines.volumetric import (
     algorithm,
     burden_measurements,
     first_readable,
+    partial_volume,
     result_of,
     size_measurements,
     value_measurements,
@@ -58,10 +72,11 @@ class TracerLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityLimits:
-    """Limits of the input checks, minutes from injection to scan."""
+    """Limits of the input checks, minutes from injection to scan, and of size: about twice the resolution."""
 
     uptake_minutes_lowest: float
     uptake_minutes_highest: float
+    quantifiable_mm: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +86,7 @@ class PetProfile:
     tracers: TracerLimits
     localisation: LocalisationLimits
     quality: QualityLimits
+    reference: ReferenceLimits
     skeleton: BoneProfile
 
 
@@ -86,11 +102,12 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Segmented:
-    """The PET with the CT's bone, or the sentence that says why there is none."""
+    """The PET with the CT's bone, or the sentence that says why there is none, and with the reference regions."""
 
     prepared: Prepared
     hybrid: HybridBone | None
     why_no_bone: str
+    references: References
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -130,14 +147,21 @@ def prepare(study: StudyInput) -> Prepared:
 
 
 def segment_skeleton(prepared: Prepared) -> Segmented:
-    """The CT's bone on the PET grid, where the study has a CT that fits."""
+    """The CT's bone on the PET grid and the reference regions, where the study has a CT that fits."""
+    volume, limits = prepared.suv.volume, profile().reference
     hybrid, why_not = find_hybrid_bone(
         prepared.study,
-        prepared.suv.volume.geometry,
+        volume.geometry,
         skeleton=profile().skeleton,
         limits=profile().localisation,
+        organ_block_mm=limits.block_mm,
     )
-    return Segmented(prepared=prepared, hybrid=hybrid, why_no_bone=why_not)
+    references = References()
+    if hybrid is not None and hybrid.coarse is not None:
+        plausible: OrganUptake = getattr(limits.plausible, tracer_key(prepared.tracer))
+        references = find_references(volume, hybrid.coarse, plausible=plausible, limits=limits)
+        hybrid = replace(hybrid, coarse=None)
+    return Segmented(prepared=prepared, hybrid=hybrid, why_no_bone=why_not, references=references)
 
 
 def limits_of(prepared: Prepared) -> UptakeLimits:
@@ -166,7 +190,7 @@ def quantify(detected: Detected) -> ResultSet:
         if hybrid is None
         else CroppedMask.from_array(hybrid.bone | united(detected.lesions, shape=volume.geometry.shape))
     )
-    lesions = tuple(_lesion(prepared, mask, localised=hybrid is not None) for mask in detected.lesions)
+    lesions = tuple(_lesion(segmented, mask) for mask in detected.lesions)
     report = VolumetricReport(
         study=prepared.study,
         branch=Branch.PET_CT,
@@ -175,9 +199,13 @@ def quantify(detected: Detected) -> ResultSet:
         volume=volume,
         bone=evaluated,
         lesions=lesions,
+        references=segmented.references.regions,
         measurements=(
             *burden_measurements(detected.lesions, bone=evaluated, geometry=volume.geometry),
             *_totals(prepared, lesions),
+            *reference_measurements(
+                segmented.references, lean_share=prepared.suv.lean_share, tracer_key=tracer_key(prepared.tracer)
+            ),
             *suv_factor_measurement(prepared.suv.scale.per_bq_ml, method=suv.METHOD),
         ),
         quality=_quality(segmented),
@@ -192,8 +220,9 @@ def threshold_method(prepared: Prepared) -> str:
     return {"FDG": "FDG_41PCT_MIN4_V1", "PSMA": "PSMA_FIXED3_V1", "NaF": "NAF_FIXED15_V1"}[tracer_key(prepared.tracer)]
 
 
-def _lesion(prepared: Prepared, mask: CroppedMask, *, localised: bool) -> LesionReport:
-    volume, method = prepared.suv.volume, threshold_method(prepared)
+def _lesion(segmented: Segmented, mask: CroppedMask) -> LesionReport:
+    prepared, references = segmented.prepared, segmented.references
+    volume, method, lean_share = prepared.suv.volume, threshold_method(prepared), prepared.suv.lean_share
     values = statistics(volume.array, mask)
     highest = peak(volume.array, mask, volume.geometry)
     size_ml = volume_ml(mask, volume.geometry)
@@ -209,6 +238,8 @@ def _lesion(prepared: Prepared, mask: CroppedMask, *, localised: bool) -> Lesion
             *size_measurements(mask, volume.geometry),
             *value_measurements(values, concept=Concept.SUV_BW, unit=Unit.SUV_BW, method=suv.METHOD),
             *peaks,
+            *lean_peak(highest.best, lean_share=lean_share, method=PEAK_METHOD),
+            *lesion_ratios(references, suv_max=values.maximum),
             Measurement(concept=Concept.METABOLIC_VOLUME, value=size_ml, unit=Unit.ML, method=method),
             Measurement(
                 concept=Concept.TOTAL_LESION_GLYCOLYSIS, value=values.mean * size_ml, unit=Unit.GRAM, method=method
@@ -217,9 +248,24 @@ def _lesion(prepared: Prepared, mask: CroppedMask, *, localised: bool) -> Lesion
         evaluations=(
             Evaluation(
                 concept=Concept.LOCALISATION,
-                value=Localisation.IN_BONE if localised else Localisation.NOT_LOCALISED,
+                value=Localisation.NOT_LOCALISED if segmented.hybrid is None else Localisation.IN_BONE,
             ),
+            *partial_volume(mask, volume.geometry, limit_mm=profile().quality.quantifiable_mm),
+            *_classes(segmented, suv_mean=values.mean, suv_peak=highest.best),
         ),
+    )
+
+
+def _classes(segmented: Segmented, *, suv_mean: float, suv_peak: float) -> tuple[Evaluation, ...]:
+    """What the tracer's own criterion says of one lesion."""
+    prepared, key = segmented.prepared, tracer_key(segmented.prepared.tracer)
+    lean_share = prepared.suv.lean_share
+    return lesion_classes(
+        segmented.references,
+        suv_mean=suv_mean,
+        sul_peak=None if lean_share is None else suv_peak * lean_share,
+        limit=percist_limit(segmented.references, lean_share=lean_share, tracer_key=key),
+        ligand=prepared.tracer if key == "PSMA" else None,
     )
 
 
@@ -279,7 +325,7 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
                 explanation=f"The CT covers {100.0 * hybrid.coverage:.0f} % of the PET; the rest is not evaluated.",
             )
         )
-    return tuple(checks)
+    return (*checks, *reference_checks(segmented.references))
 
 
 def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
@@ -289,6 +335,8 @@ def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
     return (
         algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton),
         algorithm(basins.METHOD, family=MORPHOLOGY, profile=profile().localisation),
+        algorithm(LIVER_METHOD, family=MORPHOLOGY, profile=profile().reference.liver),
+        algorithm(BLOOD_METHOD, family=MORPHOLOGY, profile=profile().reference.aorta),
         uptake,
     )
 

@@ -40,6 +40,7 @@ from pipelines.volumetric import (
     algorithm,
     burden_measurements,
     first_readable,
+    partial_volume,
     result_of,
     size_measurements,
     value_measurements,
@@ -222,6 +223,7 @@ def _lesion(segmented: Segmented, mask: CroppedMask) -> LesionReport:
                 concept=Concept.LOCALISATION,
                 value=Localisation.NOT_LOCALISED if segmented.hybrid is None else Localisation.IN_BONE,
             ),
+            *partial_volume(mask, volume.geometry, limit_mm=profile().quality.quantifiable_mm),
         ),
     )
 

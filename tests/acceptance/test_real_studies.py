@@ -25,6 +25,7 @@ from tests.support.recompute import (
     expected_of_study,
     load_regions,
     load_volume,
+    reference_figures,
 )
 from tests.support.recompute_planar import Scan, expected_numbers
 from tests.support.tools import dcmtk_environment
@@ -104,16 +105,18 @@ def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -
     volume = load_volume(study.files, scale=scale)
     regions = load_regions(segmentation, volume)
     bone = bone_region(segmentation, regions)
+    figures = reference_figures(segmentation, regions, image)
     for finding in report.findings:
         assert finding.segment is not None
         assert finding.measurements
         for item in finding.measurements:
-            expected = expected_of_finding(item, regions[finding.segment.segment_number], finding, bone=bone)
+            region = regions[finding.segment.segment_number]
+            expected = expected_of_finding(item, region, finding, bone=bone, figures=figures)
             assert item.value == pytest.approx(expected, rel=TOLERANCE), (finding.tracking_id, item)
     assert report.measurements
     assert (suv_factor is not None) == any(item.concept == Concept.SUV_FACTOR for item in report.measurements)
     for item in report.measurements:
-        expected = expected_of_study(item, report, regions, bone, suv_factor=suv_factor)
+        expected = expected_of_study(item, report, regions, bone, suv_factor=suv_factor, figures=figures)
         assert item.value == pytest.approx(expected, rel=TOLERANCE), item
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,31 @@ from pydicom import dcmread
 from bmnode.domain.codes import Code, Concept, Derivation, Unit
 from bmnode.domain.pipelines import PipelineRequest
 from bmnode.domain.results import FindingResult, ResultSet
+from bmnode.results.context import WriteContext
+from bmnode.results.reading import read_report
+from bmnode.results.write import write_results
 from bmnode.selection import classify, read_study
 from bmnode.testing.patients import LesionKind, LesionSpec, PatientSpec, Side, SyntheticStudy, write_pet_ct, write_spect
 from bmnode.testing.patients.tracers import PSMA_1007
 from operators.graph.contract import BranchDefinition, StudyInput
 from pipelines.pet_ct.branch import BRANCH as PET_CT
 from pipelines.spect.branch import BRANCH as SPECT
+from tests.support.recompute import (
+    bone_region,
+    expected_of_finding,
+    expected_of_study,
+    load_regions,
+    load_volume,
+    reference_figures,
+)
 
+CONTEXT = WriteContext(
+    job_digest="synthetic emission",
+    created_at=datetime(2025, 1, 1, tzinfo=UTC),
+    software_version="test",
+    pipeline_name="bone_metastasis",
+    pipeline_version="test",
+)
 Write = Callable[..., SyntheticStudy]
 
 
@@ -89,6 +108,37 @@ def test_every_lesion_is_found_and_no_organ(
     ]
     assert [len(ids) for ids in hits] == [1] * len(study.truth.lesions)
     assert sorted(ids[0] for ids in hits) == sorted(finding.tracking_id for finding in result.findings)
+
+
+def test_every_number_of_a_pet_ct_is_recomputed_from_its_segments(tmp_path: Path) -> None:
+    """Lesions, bone, liver and blood pool, ratios, SULpeak and PERCIST's limit follow from SEG, image and header."""
+    study = write_pet_ct(tmp_path / "in", spec=PatientSpec(seed=6, patient_id="SYN"))
+    objects = write_results(
+        result_of(PET_CT, study), source_files=study.files, out_dir=tmp_path / "out", context=CONTEXT
+    )
+    segmentation = next(item.path for item in objects if item.kind.value == "seg")
+    report = next(
+        found for item in objects if item.kind.value == "sr" and (found := read_report(item.path)).outcome is not None
+    )
+    slices = [path for path in study.files if dcmread(path, stop_before_pixels=True).Modality == "PT"]
+    image = dcmread(slices[0], stop_before_pixels=True)
+    drug = image.RadiopharmaceuticalInformationSequence[0]
+    left_bq = float(drug.RadionuclideTotalDose) * 2.0 ** (-3600.0 / float(drug.RadionuclideHalfLife))
+    factor = float(image.PatientWeight) * 1000.0 / left_bq
+    volume = load_volume(slices, scale=lambda _: factor)
+    regions = load_regions(segmentation, volume)
+    figures = reference_figures(segmentation, regions, image)
+    assert figures[Concept.LIVER_REFERENCE, Derivation.MEAN] == pytest.approx(2.2, rel=0.05)
+    for item in report.measurements:
+        bone = bone_region(segmentation, regions)
+        expected = expected_of_study(item, report, regions, bone, suv_factor=factor, figures=figures)
+        assert item.value == pytest.approx(expected, rel=1e-5), item
+    assert {concept for concept, _ in figures} <= {item.concept for item in report.measurements}
+    for finding in report.findings:
+        assert finding.segment is not None
+        for item in finding.measurements:
+            expected = expected_of_finding(item, regions[finding.segment.segment_number], finding, figures=figures)
+            assert item.value == pytest.approx(expected, rel=1e-5), item
 
 
 @pytest.mark.parametrize(("branch", "write"), [(PET_CT, write_pet_ct), (SPECT, write_spect)])

@@ -25,6 +25,8 @@ from bmnode.results.reading import Report, ReportedFinding
 PEAK_RADIUS_MM = 6.203505
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Figures = Mapping[tuple[Code, Code | None], float]
+"""What reference regions and header give, by concept and derivation."""
 Scale = Callable[[Dataset], float]
 """What the rescaled values of an instance are multiplied by."""
 
@@ -224,11 +226,15 @@ def expected_of_finding(
     *,
     bone: Region | None = None,
     others: Others | None = None,
+    figures: Figures | None = None,
 ) -> float:
     """What a measurement of a finding must be. Raises KeyError for one that has no witness here.
 
-    `others` are witnesses for what was measured on other series than the segmented one.
+    `others` are witnesses for what was measured on other series than the segmented one, `figures` those of
+    `reference_figures`.
     """
+    if (normal := _against_normal(item, region, figures or {})) is not None:
+        return normal
     found = OF_A_REGION.get((item.concept, item.derivation)) or (others or {}).get(item.concept)
     if found is not None:
         return found(region)
@@ -274,6 +280,16 @@ def _expected_sins(item: Measurement, finding: ReportedFinding) -> float:
     return min((float(low + points) for points in (0, 1, 3)), key=lambda points: abs(points - item.value))
 
 
+def _against_normal(item: Measurement, region: Region, figures: Figures) -> float | None:
+    """What a lesion has in proportion to a reference region, or to lean mass; None for any other measurement."""
+    if item.concept == Concept.LESION_TO_BACKGROUND:
+        reference = Concept.LIVER_REFERENCE if "LIVER" in item.method else Concept.BLOOD_REFERENCE
+        return float(region.inside.max()) / figures[reference, Derivation.MEAN]
+    if item.concept == Concept.SUV_LBM_JANMA and item.derivation == Derivation.PEAK_IN_ROI:
+        return float(region.peaks().max()) * figures[Concept.LEAN_SHARE, None]
+    return None
+
+
 def expected_of_study(
     item: Measurement,
     report: Report,
@@ -282,6 +298,7 @@ def expected_of_study(
     *,
     suv_factor: float | None = None,
     others: Others | None = None,
+    figures: Figures | None = None,
 ) -> float:
     """What a measurement of the study must be; `suv_factor` is the SUVbw of 1 Bq/ml by the caller's own reckoning,
     `others` are witnesses for what was measured on other series than the segmented one.
@@ -290,8 +307,12 @@ def expected_of_study(
     """
     lesions = [regions[finding.segment.segment_number] for finding in report.findings if finding.segment]
     total_ml = sum(region.volume_ml for region in lesions)
-    plain = {Concept.LESION_COUNT: float(len(report.findings)), Concept.SUV_FACTOR: suv_factor}
-    if (known := plain.get(item.concept)) is not None:
+    plain: dict[tuple[Code, Code | None], float | None] = {
+        **(figures or {}),
+        (Concept.LESION_COUNT, None): float(len(report.findings)),
+        (Concept.SUV_FACTOR, None): suv_factor,
+    }
+    if (known := plain.get((item.concept, item.derivation))) is not None:
         return known
     summed = {Concept.VOLUME, Concept.METABOLIC_VOLUME} if item.derivation == Derivation.TOTAL else set()
     if item.concept in summed | {Concept.DIFFUSION_VOLUME}:
@@ -315,6 +336,33 @@ def _expected_of_bone(item: Measurement, bone: Region, *, total_ml: float, other
     if item.concept in others:
         return others[item.concept](bone)
     raise KeyError(f"{item.concept.meaning} ({item.method}) has no witness")
+
+
+def reference_figures(segmentation: Path, regions: Mapping[int, Region], image: Dataset) -> Figures:
+    """Mean and SD in the reference segments, lean mass over weight from the header, PERCIST's limit from both."""
+    figures: dict[tuple[Code, Code | None], float] = {}
+    concepts = {
+        Finding.LIVER.value: Concept.LIVER_REFERENCE,
+        Finding.DESCENDING_AORTA.value: Concept.BLOOD_REFERENCE,
+    }
+    for item in hd.seg.segread(segmentation).SegmentSequence:
+        concept = concepts.get(item.SegmentedPropertyTypeCodeSequence[0].CodeValue)
+        if concept is not None:
+            inside = regions[int(item.SegmentNumber)].inside
+            figures[concept, Derivation.MEAN] = float(inside.mean())
+            figures[concept, Derivation.STANDARD_DEVIATION] = float(inside.std())
+    if image.get("PatientSize") and image.get("PatientSex") in {"M", "F"}:
+        weight = float(image.PatientWeight)
+        per_height = weight / float(image.PatientSize) ** 2
+        low, high = (6680.0, 216.0) if image.PatientSex == "M" else (8780.0, 244.0)
+        share = 9270.0 / (low + high * per_height)
+        figures[Concept.LEAN_SHARE, None] = share
+        if (Concept.LIVER_REFERENCE, Derivation.MEAN) in figures:
+            mean, spread = (
+                figures[Concept.LIVER_REFERENCE, kind] for kind in (Derivation.MEAN, Derivation.STANDARD_DEVIATION)
+            )
+            figures[Concept.PERCIST_LIMIT, None] = share * (1.5 * mean + 2.0 * spread)
+    return figures
 
 
 def bone_region(segmentation: Path, regions: Mapping[int, Region]) -> Region | None:

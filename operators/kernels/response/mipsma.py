@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from operators.kernels.response.contract import (
     NOT_EVALUABLE,
@@ -51,20 +52,28 @@ class MiPsmaInputs:
 def assess_mipsma(inputs: MiPsmaInputs) -> Assessment[MiPsmaScore, MiPsmaInputs]:
     """PROMISE V1: uptake equal to a reference counts as reaching it.
 
-    Abstains where an uptake or the ligand's excretion is not known and where the references are not in the
-    order that the score assumes.
+    A reference above the one that the lesion does not reach need not be known. Abstains where an uptake that the
+    score turns on, or the ligand's excretion, is not known, and where the references are not in the order that the
+    score assumes.
     """
-    lesion, blood, parotid = inputs.lesion_suv_mean, inputs.blood_suv_mean, inputs.parotid_suv_mean
     middle = inputs.spleen_suv_mean if inputs.liver_excreted else inputs.liver_suv_mean
-    if lesion is None or blood is None or middle is None or parotid is None or inputs.liver_excreted is None:
-        return _abstain(inputs, "The lesion, a reference organ or the ligand's excretion is not known.")
-    if exceeds(blood, middle) or exceeds(middle, parotid):
-        return _abstain(inputs, "The references are not in the order blood pool, liver or spleen, parotid.")
-    reached = sum(reaches(lesion, reference) for reference in (blood, middle, parotid))
     organ = "spleen" if inputs.liver_excreted else "liver"
-    reason = f"The lesion reaches {reached} of blood pool, {organ} and parotid."
-    verdict = Verdict(category=MiPsmaScore(str(reached)), reasons=(reason,))
-    return conclude(verdict, rule=RULE, inputs=inputs)
+    if inputs.liver_excreted is None:
+        middle, organ = None, "liver or spleen"
+    lesion, steps = inputs.lesion_suv_mean, (inputs.blood_suv_mean, middle, inputs.parotid_suv_mean)
+    known = [step for step in steps if step is not None]
+    if lesion is None:
+        return _abstain(inputs, "The lesion's uptake is not known.")
+    if any(exceeds(lower, higher) for lower, higher in pairwise(known)):
+        return _abstain(inputs, "The references are not in the order blood pool, liver or spleen, parotid.")
+    for reached, (name, step) in enumerate(zip(("blood pool", organ, "parotid"), steps, strict=True)):
+        if step is None:
+            return _abstain(inputs, f"The uptake of {name} is not known, and the lesion reaches what lies below it.")
+        if not reaches(lesion, step):
+            reason = f"The lesion reaches {reached} of blood pool, {organ} and parotid."
+            return conclude(Verdict(category=MiPsmaScore(str(reached)), reasons=(reason,)), rule=RULE, inputs=inputs)
+    reason = f"The lesion reaches blood pool, {organ} and parotid."
+    return conclude(Verdict(category=MiPsmaScore.SCORE_3, reasons=(reason,)), rule=RULE, inputs=inputs)
 
 
 def _abstain(inputs: MiPsmaInputs, reason: str) -> Assessment[MiPsmaScore, MiPsmaInputs]:
