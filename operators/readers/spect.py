@@ -12,7 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from bmnode.domain.study import Reason
-from bmnode.selection.attributes import codes, items, number, text
+from bmnode.selection.attributes import codes, items, number, text, texts
 from operators.graph.contract import NotAssessableError
 from operators.kernels.decay import HALF_LIFE_S
 from operators.kernels.spect import suv_factor
@@ -23,8 +23,12 @@ from operators.readers.volume import ImageVolume, read_volume
 
 _MEGABECQUEREL_BELOW = 1e5
 """The NM image writes doses in MBq (PS3.3 C.8.4.10), others in Bq: the ranges do not meet."""
+_PLAUSIBLE_DOSE_BQ = (50e6, 2000e6)
+"""Project rule: what adults are given for a bone scan. Outside, the number is in another unit (mCi, kBq)."""
 _HALF_LIFE_TOLERANCE = 0.01
 _PLAUSIBLE_HALF_LIVES = 10.0
+_QUANTITATIVE_NEEDS = {"ATTN": "attenuation", "SCAT": "scatter"}
+"""What Corrected Image (0028,0051) must hold, where it is stated, for a number to be an activity."""
 _ACTIVITY_UNITS = frozenset({"BQ/ML"})
 _SUV_UNITS = frozenset({"G/ML{SUVBW}", "{SUVBW}G/ML"})
 """UCUM in capitals, as the header's codes are read: scanners differ in their spelling of ml."""
@@ -65,7 +69,7 @@ def read_spect(files: Sequence[Path]) -> SpectVolume:
         return SpectVolume(
             volume=volume, unit=SpectUnit.COUNTS, explanation="The image is not calibrated in activity; no SUV."
         )
-    factor, explanation = (1.0, "") if unit in _SUV_UNITS else _suv_factor(header)
+    factor, explanation = _factor(header, unit=unit)
     if factor is None:
         return SpectVolume(volume=volume, unit=SpectUnit.COUNTS, explanation=f"No SUV: {explanation}")
     slope, intercept = mapping[1:] if mapping else (1.0, 0.0)
@@ -77,6 +81,15 @@ def read_spect(files: Sequence[Path]) -> SpectVolume:
         explanation="The image is calibrated in activity." if unit not in _SUV_UNITS else "The image is in SUVbw.",
         per_bq_ml=None if unit in _SUV_UNITS else factor,
     )
+
+
+def _factor(header: Dataset, *, unit: str) -> tuple[float | None, str]:
+    """What the calibrated values are multiplied with to give SUVbw, or None and why there is no SUV."""
+    corrected = set(texts(header, "CorrectedImage"))
+    lacking = [name for key, name in _QUANTITATIVE_NEEDS.items() if corrected and key not in corrected]
+    if lacking:
+        return None, f"the image is not corrected for {' and '.join(lacking)}."
+    return (1.0, "") if unit in _SUV_UNITS else _suv_factor(header)
 
 
 def _real_world(header: Dataset) -> tuple[str, float, float] | None:
@@ -107,6 +120,8 @@ def _suv_factor(header: Dataset) -> tuple[float | None, str]:
     if not 0.0 <= elapsed_s <= _PLAUSIBLE_HALF_LIVES * half_life_s:
         return None, "the injection is not dated within ten half-lives before the acquisition."
     dose_bq = dose * 1e6 if dose < _MEGABECQUEREL_BELOW else dose
+    if not _PLAUSIBLE_DOSE_BQ[0] <= dose_bq <= _PLAUSIBLE_DOSE_BQ[1]:
+        return None, f"an injected dose of {dose_bq / 1e6:g} MBq is not plausible; it may be written in another unit."
     return suv_factor(dose_bq=dose_bq, elapsed_s=elapsed_s, half_life_s=half_life_s, weight_kg=weight_kg), ""
 
 

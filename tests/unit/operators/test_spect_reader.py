@@ -77,6 +77,11 @@ def test_the_half_life_is_that_of_the_nuclide(tmp_path: Path) -> None:
     assert (odd.unit, odd.per_bq_ml) == (SpectUnit.COUNTS, None)
 
 
+def test_a_stated_correction_for_attenuation_and_scatter_is_enough(tmp_path: Path) -> None:
+    """With both the activity becomes SUV; an image that states none is taken at its word."""
+    assert read(tmp_path, CorrectedImage=["DECY", "SCAT", "ATTN"]).unit is SpectUnit.SUV_BW
+
+
 def test_an_image_in_suv_is_taken_as_it_is(tmp_path: Path) -> None:
     """No factor holds from Bq/ml, since the image is not in Bq/ml."""
     spect = read(tmp_path, unit="g/ml{SUVbw}")
@@ -91,6 +96,10 @@ def test_an_image_in_suv_is_taken_as_it_is(tmp_path: Path) -> None:
         ({"drug": {"RadiopharmaceuticalStartTime": ""}}, "time of injection"),
         ({"drug": {"RadiopharmaceuticalStartDateTime": "20250102020000"}}, "not dated within"),
         ({"RealWorldValueMappingSequence": DicomSequence()}, "not calibrated"),
+        ({"drug": {"RadionuclideTotalDose": 18.4}}, "not plausible"),
+        ({"CorrectedImage": ["UNIF", "COR"]}, "attenuation and scatter"),
+        ({"CorrectedImage": ["DECY", "ATTN"]}, "not corrected for scatter"),
+        ({"CorrectedImage": ["ATTN"], "unit": "g/ml{SUVbw}"}, "not corrected for scatter"),
     ],
 )
 def test_without_what_suv_needs_the_image_stays_in_counts(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
