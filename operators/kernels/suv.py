@@ -10,6 +10,9 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import numpy as np
+import numpy.typing as npt
+
 from bmnode.errors import BmnodeError
 from operators.kernels.body_size import Body, body_surface_m2, reference_mass_kg
 from operators.kernels.decay import HALF_LIFE_S, decay_constant, decayed, frame_decay_factor, mean_activity_time_s
@@ -25,6 +28,10 @@ _PLAUSIBLE_HALF_LIVES = 10.0
 """An uptake time longer than this many half-lives leaves a thousandth of the dose: dates do not fit together."""
 _PLAUSIBLE_DOSE_BQ = (15e6, 1500e6)
 """Project rule: what adults are given for a PET of bone. Outside, the number is in another unit (mCi, kBq)."""
+_PLAUSIBLE_SUV = (0.05, 200.0)
+"""Project rule, for the 99th percentile of what is above 0. Bodies have an SUV of 1 on average: an image a thousand
+times lower was SUV before it was scaled, one far above is in another unit than its header says."""
+_SAMPLE = 1_000_000
 _PLAUSIBLE_WEIGHT_KG = (2.0, 400.0)
 _PLAUSIBLE_HEIGHT_M = (0.4, 2.6)
 """Project rules: outside, the number is in another unit or a placeholder."""
@@ -103,6 +110,19 @@ def suv_scale(series: PetSeries) -> SuvScale:
     known = series.units in _UNSUPPORTED_UNITS
     detail = f"The units {series.units!r} of the image give no SUV." if known or series.units else "Units are missing."
     raise SuvNotComputableError(detail)
+
+
+def require_plausible(suv: npt.NDArray[np.floating]) -> None:
+    """Raises SuvNotComputableError where an image cannot be SUVbw as a whole; an empty image is not judged."""
+    sample = suv.ravel()[:: max(1, suv.size // _SAMPLE)]
+    positive = sample[sample > 0.0]
+    if positive.size == 0:
+        return
+    high = float(np.percentile(positive, 99.0))
+    if high < _PLAUSIBLE_SUV[0]:
+        raise SuvNotComputableError("The values are far too low for their unit; SUV may have been applied already.")
+    if high > _PLAUSIBLE_SUV[1]:
+        raise SuvNotComputableError("The values are far too high for their unit.")
 
 
 def suv_factor_of_type(series: PetSeries, *, suv_type: str) -> float:

@@ -14,7 +14,15 @@ from pydicom.multival import MultiValue
 from bmnode.domain.study import Reason
 from bmnode.selection.attributes import items
 from operators.graph.contract import NotAssessableError
-from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, SuvScale, suv_factor_of_type, suv_scale
+from operators.kernels.suv import (
+    PetSeries,
+    PetSlice,
+    SuvNotComputableError,
+    SuvScale,
+    require_plausible,
+    suv_factor_of_type,
+    suv_scale,
+)
 from operators.readers.frames import read_header
 from operators.readers.moments import moment_of, moment_of_datetime
 from operators.readers.radionuclide import radionuclide_of, radiopharmaceutical_of
@@ -69,10 +77,11 @@ def read_suv(files: Sequence[Path]) -> SuvVolume:
     try:
         series = pet_series_of(headers)
         scale = suv_scale(series)
+        for index, factor in enumerate(scale.factors):
+            volume.array[index] *= factor
+        require_plausible(volume.array)
     except SuvNotComputableError as error:
         raise NotAssessableError(Reason.MISSING_CALIBRATION, f"SUV is not computable: {error}") from error
-    for index, factor in enumerate(scale.factors):
-        volume.array[index] *= factor
     return SuvVolume(volume=volume, scale=scale, lean_share=_lean_share(series))
 
 

@@ -244,6 +244,28 @@ def test_a_tracer_that_is_made_with_one_nuclide_must_have_its_half_life(tmp_path
         read_suv(files)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(2.5, "applied already"), (5e6, "too high")], ids=["SUV called Bq/ml", "kBq called Bq"]
+)
+def test_values_that_do_not_fit_the_unit_are_refused(tmp_path: Path, value: float, said: str) -> None:
+    """An image of SUV 2.5 under the unit Bq/ml would become a thousandth of it; the opposite thousands."""
+    array = np.full((4, 6, 6), value)
+    files = write_series(
+        tmp_path, array, geometry_of((4, 6, 6)), modality="PT", slopes=value / 1000.0, attributes=pet_attributes()
+    )
+    with pytest.raises(NotAssessableError, match=said) as caught:
+        read_suv(files)
+    assert caught.value.refusal.reason is Reason.MISSING_CALIBRATION
+
+
+def test_an_empty_image_is_not_judged(tmp_path: Path) -> None:
+    """Nothing above 0 says nothing of the unit."""
+    files = write_series(
+        tmp_path, np.zeros((4, 6, 6)), geometry_of((4, 6, 6)), modality="PT", attributes=pet_attributes()
+    )
+    assert read_suv(files).volume.array.max() == 0.0
+
+
 def test_the_uptake_time_is_known_whatever_the_units(tmp_path: Path) -> None:
     """SUV that was applied by the scanner, or decay to the injection, still tell how long was waited."""
     assert suv_scale(replace(SERIES, units="GML")).uptake_time_s == 3600.0
