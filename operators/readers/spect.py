@@ -45,13 +45,15 @@ class SpectUnit(StrEnum):
 class SpectVolume:
     """The volume as SUVbw where it is calibrated, in counts otherwise, and the sentence that says why.
 
-    `per_bq_ml` is the SUVbw of 1 Bq/ml in g/Bq, None where the image is not in Bq/ml.
+    `per_bq_ml` is the SUVbw of 1 Bq/ml in g/Bq, None where the image is not in Bq/ml. `attenuation_corrected` is
+    None where the image states no corrections.
     """
 
     volume: ImageVolume
     unit: SpectUnit
     explanation: str
     per_bq_ml: float | None = None
+    attenuation_corrected: bool | None = None
 
 
 def read_spect(files: Sequence[Path]) -> SpectVolume:
@@ -63,15 +65,24 @@ def read_spect(files: Sequence[Path]) -> SpectVolume:
     if not float(volume.array.max()) > 0.0:
         raise NotAssessableError(Reason.INSUFFICIENT_COUNTS, "The SPECT image holds no counts.")
     header = read_header(volume.slice_paths[0])
-    mapping = _real_world(header)
+    mapping, corrected = _real_world(header), texts(header, "CorrectedImage")
+    attenuation = "ATTN" in corrected if corrected else None
     unit = mapping[0] if mapping else (text(header, "Units") or "")
     if unit not in _ACTIVITY_UNITS | _SUV_UNITS | {"BQML"}:
         return SpectVolume(
-            volume=volume, unit=SpectUnit.COUNTS, explanation="The image is not calibrated in activity; no SUV."
+            volume=volume,
+            unit=SpectUnit.COUNTS,
+            explanation="The image is not calibrated in activity; no SUV.",
+            attenuation_corrected=attenuation,
         )
     factor, explanation = _factor(header, unit=unit)
     if factor is None:
-        return SpectVolume(volume=volume, unit=SpectUnit.COUNTS, explanation=f"No SUV: {explanation}")
+        return SpectVolume(
+            volume=volume,
+            unit=SpectUnit.COUNTS,
+            explanation=f"No SUV: {explanation}",
+            attenuation_corrected=attenuation,
+        )
     slope, intercept = mapping[1:] if mapping else (1.0, 0.0)
     for index in range(volume.array.shape[0]):
         volume.array[index] = (volume.array[index].astype(np.float64) * slope + intercept) * factor
@@ -80,6 +91,7 @@ def read_spect(files: Sequence[Path]) -> SpectVolume:
         unit=SpectUnit.SUV_BW,
         explanation="The image is calibrated in activity." if unit not in _SUV_UNITS else "The image is in SUVbw.",
         per_bq_ml=None if unit in _SUV_UNITS else factor,
+        attenuation_corrected=attenuation,
     )
 
 

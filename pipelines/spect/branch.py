@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from operators.kernels import basins, bone, spect
 from operators.kernels.bone import BoneProfile
 from operators.kernels.components import united
 from operators.kernels.measurement import long_axis_mm, peak, statistics
+from operators.kernels.reference_spine import METHOD as SPINE_METHOD
+from operators.kernels.reference_spine import vertebral_bodies
 from operators.kernels.spect import trimmed_level
 from operators.kernels.uptake import UptakeLimits
 from operators.readers.spect import SpectUnit, SpectVolume, read_spect
@@ -52,8 +54,16 @@ PEAK_METHOD = "SPECT_PEAK_1ML_GLOBAL_V1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReferenceLimits:
-    """How the level of normal skeleton is taken (conventions of this project)."""
+    """How the level of normal skeleton is taken (conventions of this project).
 
+    With a CT from the vertebral bodies, where the image holds `spine_ml` of them: bone within `spine_radius_mm` of a
+    line `spine_ahead_mm` before the canal. Else from all bone.
+    """
+
+    block_mm: float
+    spine_ahead_mm: float
+    spine_radius_mm: float
+    spine_ml: float
     trim_multiple: float
     body_share: float
     skeleton_multiple: float
@@ -91,6 +101,8 @@ class Prepared:
 class Segmented:
     """The SPECT with the CT's bone, or the sentence that says why there is none.
 
+    `level_method` names the skeleton that the level was taken from.
+
     `level` is the normal skeleton's, in counts, where the image is not calibrated; the volume is then relative to it.
     """
 
@@ -99,6 +111,7 @@ class Segmented:
     hybrid: HybridBone | None
     why_no_bone: str
     level: float | None
+    level_method: str = REFERENCE_METHOD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -129,11 +142,15 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
     """
     volume = prepared.spect.volume
     hybrid, why_not = find_hybrid_bone(
-        prepared.study, volume.geometry, skeleton=profile().skeleton, limits=profile().localisation
+        prepared.study,
+        volume.geometry,
+        skeleton=profile().skeleton,
+        limits=profile().localisation,
+        organ_block_mm=profile().reference.block_mm,
     )
-    level = None
+    level, method = None, REFERENCE_METHOD
     if prepared.spect.unit is SpectUnit.COUNTS:
-        skeleton = _likely_skeleton(volume) if hybrid is None else hybrid.bone
+        skeleton, method = _normal_skeleton(volume, hybrid)
         try:
             level = trimmed_level(volume.array[skeleton], multiple=profile().reference.trim_multiple)
         except ValueError as error:
@@ -141,7 +158,34 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
                 Reason.INSUFFICIENT_COUNTS, "The skeleton holds too few counts to take its normal level from."
             ) from error
         volume.array[...] /= np.float32(level)
-    return Segmented(prepared=prepared, volume=volume, hybrid=hybrid, why_no_bone=why_not, level=level)
+    return Segmented(
+        prepared=prepared,
+        volume=volume,
+        hybrid=None if hybrid is None else replace(hybrid, coarse=None),
+        why_no_bone=why_not,
+        level=level,
+        level_method=method,
+    )
+
+
+def _normal_skeleton(volume: ImageVolume, hybrid: HybridBone | None) -> tuple[BoolArray, str]:
+    """Vertebral bodies, else all bone, else what is likely skeleton; and the method's name.
+
+    The thresholds are those of vertebrae; long bones and ribs take up less, and would make every vertebra hot.
+    """
+    if hybrid is None or hybrid.coarse is None:
+        return _likely_skeleton(volume), REFERENCE_METHOD
+    limits = profile().reference
+    bodies = vertebral_bodies(
+        hybrid.bone,
+        volume.geometry,
+        hybrid.coarse,
+        ahead_mm=limits.spine_ahead_mm,
+        radius_mm=limits.spine_radius_mm,
+    )
+    if bodies is None or np.count_nonzero(bodies) * volume.geometry.voxel_volume_ml < limits.spine_ml:
+        return hybrid.bone, REFERENCE_METHOD
+    return bodies, SPINE_METHOD
 
 
 def _likely_skeleton(volume: ImageVolume) -> BoolArray:
@@ -237,7 +281,7 @@ def _level_measurement(segmented: Segmented) -> tuple[Measurement, ...]:
             concept=Concept.TOMOGRAM_ACTIVITY,
             value=float(np.float32(segmented.level)),
             unit=Unit.COUNTS,
-            method=REFERENCE_METHOD,
+            method=segmented.level_method,
             derivation=Derivation.MEAN,
         ),
     )
@@ -252,6 +296,7 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
             explanation=segmented.prepared.spect.explanation,
         )
     ]
+    checks.append(_ATTENUATION[segmented.prepared.spect.attenuation_corrected])
     if segmented.hybrid is not None:
         coverage = segmented.hybrid.coverage
         checks.append(
@@ -264,10 +309,26 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
     return tuple(checks)
 
 
+_ATTENUATION = {
+    corrected: QualityCheck(name="Attenuation correction", verdict=verdict, explanation=explanation)
+    for corrected, verdict, explanation in (
+        (True, Verdict.PASS, "The image is corrected for attenuation."),
+        (None, Verdict.NOT_EVALUABLE, "The image does not say what it is corrected for."),
+        (
+            False,
+            Verdict.WARN,
+            "The image is not corrected for attenuation: normal bone near the skin (spinous processes, iliac crests, "
+            "shoulders) looks up to four times as hot as vertebral bodies, and is among the candidates.",
+        ),
+    )
+}
+"""By what the image says of its corrections."""
+
+
 def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
     name = spect.SUV_METHOD if segmented.level is None else spect.RATIO_METHOD
     uptake = algorithm(name, family=HISTOGRAM, profile=limits_of(segmented))
-    reference = algorithm(REFERENCE_METHOD, family=HISTOGRAM, profile=profile().reference)
+    reference = algorithm(segmented.level_method, family=HISTOGRAM, profile=profile().reference)
     localised = (
         algorithm(bone.METHOD, family=MORPHOLOGY, profile=profile().skeleton),
         algorithm(basins.METHOD, family=MORPHOLOGY, profile=profile().localisation),

@@ -16,6 +16,7 @@ from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from operators.kernels.coarse_ct import CoarseCt, find_lungs
 from operators.kernels.measurement import statistics
 from operators.kernels.reference_place import Point, aorta_lines, liver_places
+from operators.kernels.reference_spine import vertebral_bodies
 from operators.kernels.reference_uptake import PlausibleUptake, Reference, first_plausible, sphere, tube
 from pipelines.pet_ct.branch import profile
 from pipelines.pet_ct.references import (
@@ -109,6 +110,22 @@ def test_without_lungs_or_spine_nothing_is_placed() -> None:
     for ct in (torso(lungs=False), torso(canal=False)):
         assert liver_places(ct, limits=LIMITS.liver) == ()
         assert aorta_lines(ct, limits=LIMITS.aorta) == ()
+
+
+def test_vertebral_bodies_lie_before_the_canal() -> None:
+    """Bone around a line before the canal, on another grid than the CT's; none without a canal."""
+    ct = torso()
+    matrix = np.array([[0, 0, 4.5, 0], [0, 4.0, 0, 0], [6.0, 0, 0, 0], [0, 0, 0, 1.0]])
+    grid = VolumeGeometry.from_matrix(matrix, shape=(50, 60, 80), frame_of_reference_uid="1.2.3")
+    bone = np.ones(grid.shape, dtype=np.bool_)
+    bone[:, 45:] = False
+    bodies = vertebral_bodies(bone, grid, ct, ahead_mm=26.0, radius_mm=18.0)
+    assert bodies is not None
+    places = np.argwhere(bodies) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
+    assert np.hypot(places[:, 0] - CANAL[1], places[:, 1] - (CANAL[0] - 26.0)).max() <= 20.0
+    assert not bodies[:, 45:].any()
+    assert vertebral_bodies(bone, grid, torso(canal=False), ahead_mm=26.0, radius_mm=18.0) is None
+    assert vertebral_bodies(np.zeros_like(bone), grid, ct, ahead_mm=26.0, radius_mm=18.0) is None
 
 
 def test_the_aorta_is_a_line_of_two_centimetres_above_the_diaphragm() -> None:

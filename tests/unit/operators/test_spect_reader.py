@@ -82,6 +82,19 @@ def test_a_stated_correction_for_attenuation_and_scatter_is_enough(tmp_path: Pat
     assert read(tmp_path, CorrectedImage=["DECY", "SCAT", "ATTN"]).unit is SpectUnit.SUV_BW
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"), [(None, None), (["UNIF", "COR"], False), (["ATTN", "SCAT"], True), (["ATTN"], True)]
+)
+def test_what_the_image_says_of_attenuation_is_kept(
+    tmp_path: Path, stated: list[str] | None, expected: bool | None
+) -> None:
+    """Corrected, not corrected, or not said, with SUV and without."""
+    changes: dict[str, Any] = {} if stated is None else {"CorrectedImage": stated}
+    assert read(tmp_path / "a", **changes).attenuation_corrected is expected
+    counts = read(tmp_path / "b", RealWorldValueMappingSequence=DicomSequence(), **changes)
+    assert counts.attenuation_corrected is expected
+
+
 def test_an_image_in_suv_is_taken_as_it_is(tmp_path: Path) -> None:
     """No factor holds from Bq/ml, since the image is not in Bq/ml."""
     spect = read(tmp_path, unit="g/ml{SUVbw}")
