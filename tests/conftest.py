@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bmnode.testing.orthanc import find_orthanc
 from tests.support import real_data
 from tests.support.tools import find_dcmtk
+
+settings.register_profile("bmnode", deadline=None)  # a busy machine is no defect: pytest's own limit stands
+settings.load_profile("bmnode")
 
 
 @pytest.fixture(scope="session")
