@@ -115,6 +115,7 @@ class Concept:
     PARTIAL_VOLUME = project_code("PARTIAL-VOLUME", "Size against the resolution of the image")
     PERCIST_MEASURABLE = project_code("PERCIST-MEAS", "Measurable by PERCIST 1.0")
     MIPSMA_SCORE = project_code("MIPSMA-SCORE", "miPSMA score, PROMISE V1")
+    SITE_CERTAINTY = project_code("SITE-CERTAINTY", "How exactly the finding site is known")
 
 
 class Derivation:
@@ -179,6 +180,13 @@ class MiPsma:
     SCORE_2 = project_code("MIPSMA-2", "2: liver or spleen or above, below parotid gland")
     SCORE_3 = project_code("MIPSMA-3", "3: parotid gland or above")
     NOT_EVALUABLE = project_code("MIPSMA-NE", "Not evaluable")
+class SiteCertainty:
+    """Values of `Concept.SITE_CERTAINTY`."""
+
+    BONE = project_code("SITE-BONE", "Single bone")
+    PART = project_code("SITE-PART", "Part of the skeleton, not the single bone")
+    REGION = project_code("SITE-REGION", "Region of the skeleton only")
+    NONE = project_code("SITE-NONE", "Not named")
 
 
 class Site:
@@ -186,9 +194,9 @@ class Site:
 
     ENTIRE_BODY = Code("38266002", "SCT", "Entire body")
     SKELETON = Code("272673000", "SCT", "Bone")
-    SPINE = Code("421060004", "SCT", "Vertebral column")
+    SPINE = Code("421060004", "SCT", "Spine")
     THORAX = Code("272710004", "SCT", "Bone of thorax")
-    PELVIS = Code("118645006", "SCT", "Bony pelvis")
+    PELVIS = Code("118645006", "SCT", "Pelvis")
     SKULL = Code("89546000", "SCT", "Skull")
     UPPER_LIMB = Code("371195002", "SCT", "Bone of upper limb")
     LOWER_LIMB = Code("72001000", "SCT", "Bone of lower limb")

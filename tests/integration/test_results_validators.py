@@ -25,7 +25,7 @@ from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.domain.study import Branch
 from bmnode.results.context import ResultObject
-from bmnode.results.reading import read_report
+from bmnode.results.reading import read_report, read_segments
 from bmnode.results.recompute import recompute_segments
 from bmnode.results.write import write_results
 from tests.support.real_data import real_bone_scan, unpack
@@ -94,7 +94,13 @@ def _refused(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
     return series, result_sets.refused(series)
 
 
+def _every_bone(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.classic_slices(folder, sources.CT, "CT")
+    return series, result_sets.every_bone(series)
+
+
 CASES: dict[str, Make] = {
+    "every_bone": _every_bone,
     "ct": _volumetric(_classic(sources.CT, "CT"), Branch.CT),
     "pet_oblique_simulated": _volumetric(_classic(sources.PT, "PT", oblique=True), Branch.PET_CT, synthetic=True),
     "mr": _volumetric(_classic(sources.MR, "MR"), Branch.MRI),
@@ -198,6 +204,16 @@ def test_a_view_full_of_findings_is_written(tmp_path: Path) -> None:
     assert pixels.shape == (64, 32, 300)
     assert [tuple(np.argwhere(pixels[..., index])[0]) for index in (0, 17, 299)] == [places[i] for i in (0, 17, 299)]
     assert complaints(objects[-1].path) == []
+
+
+def test_every_bone_comes_back_with_its_side(cases: Callable[[str], Case]) -> None:
+    """Site and laterality of a finding in any bone, part or region are the same in result set, SR and SEG."""
+    case = cases("every_bone")
+    expected = [(finding.site, finding.laterality) for finding in case.result_set.findings]
+    report = read_report(case.paths(ResultKind.SR)[0])
+    assert [(finding.site, finding.laterality) for finding in report.findings] == expected
+    segments = read_segments(case.paths(ResultKind.SEG)[0])
+    assert [(segment.site, segment.laterality) for segment in segments] == expected
 
 
 # --- dcmqi -----------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 import numpy as np
 
+from bmnode.domain.bones import Bone
 from bmnode.domain.codes import (
     Code,
     Concept,
@@ -294,3 +296,28 @@ def _spot(series: SourceSeries, name: str, rings: dict[int, Ring]) -> FindingRes
             Evaluation(concept=Concept.UPTAKE_KIND, value=UptakeKind.CANDIDATE if name == "H1" else UptakeKind.BLADDER),
         ),
     )
+
+
+def every_bone(series: SourceSeries) -> ResultSet:
+    """A finding in every bone that can be named, on both sides where it has two, and in every part and region."""
+    base = volumetric(series)
+    segment, finding = base.segmentations[0].segments[0], base.findings[0]
+    sites = [(bone.code, side) for bone in Bone for side in (_BOTH if bone.is_paired else (None,))]
+    sites += [(code, None) for code in sorted({bone.part for bone in Bone} | {bone.region for bone in Bone}, key=str)]
+    segments, findings = [], []
+    for number, (site, side) in enumerate(sites, 1):
+        name, uid = f"L{number}", derive_uid("test", "bone", str(number))
+        segments.append(
+            dataclasses.replace(segment, label=name, site=site, laterality=side, tracking_id=name, tracking_uid=uid)
+        )
+        reference = SegmentReference(segmentation_index=0, segment_number=number)
+        findings.append(
+            dataclasses.replace(
+                finding, site=site, laterality=side, segment=reference, tracking_id=name, tracking_uid=uid
+            )
+        )
+    segmentation = dataclasses.replace(base.segmentations[0], segments=tuple(segments))
+    return dataclasses.replace(base, findings=tuple(findings), segmentations=(segmentation,))
+
+
+_BOTH = (Laterality.LEFT, Laterality.RIGHT)
