@@ -16,6 +16,7 @@ from operators.kernels.bone import BoneProfile, segment_bone
 from operators.kernels.coarse_ct import CoarseCt, coarsen
 from operators.kernels.morphology import dilate
 from operators.kernels.resample import bone_on_grid, covered
+from operators.kernels.skeleton_sites.sites import SiteNamer, SkeletonMap
 from operators.kernels.uptake import UptakeLimits, find_uptake
 from operators.readers.volume import ImageVolume, read_volume
 from pipelines.orientation import refuse_contradiction
@@ -36,13 +37,15 @@ class LocalisationLimits:
 class HybridBone:
     """Bone on the emission grid (slice, row, column) and the search region around it.
 
-    `coverage` is the share of the emission slices that the CT covers, `coarse` the CT at organ scale, where asked for.
+    `coverage` is the share of the emission slices that the CT covers, `coarse` the CT at organ scale, where asked for,
+    `skeleton` names the CT's bones.
     """
 
     series_uid: str
     bone: BoolArray
     search: BoolArray
     coverage: float
+    skeleton: SkeletonMap | None = None
     coarse: CoarseCt | None = None
 
 
@@ -52,6 +55,7 @@ def find_hybrid_bone(
     *,
     skeleton: BoneProfile,
     limits: LocalisationLimits,
+    namer: SiteNamer,
     organ_block_mm: float | None = None,
 ) -> tuple[HybridBone | None, str]:
     """The bone of the study's CT on the emission grid, and "" or the sentence that says why there is none.
@@ -85,6 +89,7 @@ def find_hybrid_bone(
             search=dilate(bone, radius_mm=limits.bone_margin_mm, spacing_mm=target.spacing_mm),
             coverage=float(np.mean(covered(source=source, target=target))),
             coarse=None if organ_block_mm is None else coarsen(work, source=source, block_mm=organ_block_mm),
+            skeleton=namer(work, source),
         ),
         "",
     )

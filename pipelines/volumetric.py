@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bmnode import __version__
-from bmnode.domain.codes import Code, Concept, Derivation, Finding, PartialVolume, Unit
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, PartialVolume, SiteCertainty, Unit
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import (
@@ -25,11 +25,14 @@ from bmnode.domain.results import (
     Segment,
     Segmentation,
     SegmentReference,
+    Verdict,
 )
 from bmnode.domain.study import Branch, Reason
 from operators.graph.contract import NotAssessableError, StudyInput
 from operators.kernels import axial_size
 from operators.kernels.measurement import Statistics, long_axis_mm, percentiles, volume_ml
+from operators.kernels.skeleton_sites.atlas_namer import AtlasLimits
+from operators.kernels.skeleton_sites.sites import NOT_NAMED, NamedSite, SiteLimits, SkeletonMap
 from operators.readers.volume import ImageVolume
 from pipelines.config import parameters_of
 
@@ -44,8 +47,17 @@ NOT_A_DIAGNOSIS = (
     "benign changes may be among them."
 )
 SITES_NOT_NAMED = "The bones in which candidates lie are not named."
+SITES_BY_ATLAS = "No person read the finding sites; a missing or further vertebra or rib shifts the numbers beyond it."
 
 _Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamingLimits:
+    """How bones are named, and when a lesion takes a name."""
+
+    atlas: AtlasLimits
+    lesion: SiteLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,6 +67,8 @@ class LesionReport:
     mask: CroppedMask
     measurements: tuple[Measurement, ...]
     evaluations: tuple[Evaluation, ...] = ()
+    site: NamedSite | None = None
+    """Where the branch itself knows it; otherwise it is read from the report's map."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,7 +84,8 @@ class ReferenceRegion:
 class VolumetricReport:
     """Everything a tomographic branch found, before it becomes a result set.
 
-    `bone` is the evaluated region on the grid of `volume`, or None where there is none.
+    `bone` is the evaluated region on the grid of `volume`, or None where there is none. `skeleton` names the bones
+    in the frame of reference of `volume`, under `naming`; None where nothing does.
     """
 
     study: StudyInput
@@ -86,6 +101,8 @@ class VolumetricReport:
     quality: tuple[QualityCheck, ...] = ()
     algorithms: tuple[Algorithm, ...] = ()
     limitations: tuple[str, ...] = field(default=())
+    skeleton: SkeletonMap | None = None
+    naming: NamingLimits | None = None
 
 
 def first_readable(
@@ -194,10 +211,11 @@ def algorithm(name: str, *, family: Code, profile: object) -> Algorithm:
 
 
 def result_of(report: VolumetricReport) -> ResultSet:
-    """The result set: bone first, then one segment a lesion, each with its finding, then the reference regions."""
+    """The result set: bone, one segment a lesion with its finding and site, then the reference regions."""
     segments = [] if report.bone is None else [_bone_segment(report)]
     findings = []
-    for index, lesion in enumerate(report.lesions, start=1):
+    sites = tuple(_site(report, lesion) for lesion in report.lesions)
+    for index, (lesion, site) in enumerate(zip(report.lesions, sites, strict=True), start=1):
         tracking_id = f"bmnode lesion {index}"
         tracking_uid = derive_uid(report.study.request.seed, "lesion", str(index))
         segments.append(
@@ -206,6 +224,8 @@ def result_of(report: VolumetricReport) -> ResultSet:
                 category=Finding.ABNORMAL_STRUCTURE,
                 type=Finding.LESION,
                 mask=lesion.mask,
+                site=site.site,
+                laterality=site.laterality,
                 tracking_id=tracking_id,
                 tracking_uid=tracking_uid,
             )
@@ -215,9 +235,11 @@ def result_of(report: VolumetricReport) -> ResultSet:
                 tracking_id=tracking_id,
                 tracking_uid=tracking_uid,
                 finding_type=Finding.LESION,
+                site=site.site,
+                laterality=site.laterality,
                 segment=SegmentReference(segmentation_index=0, segment_number=len(segments)),
                 measurements=lesion.measurements,
-                evaluations=lesion.evaluations,
+                evaluations=(*lesion.evaluations, Evaluation(concept=Concept.SITE_CERTAINTY, value=site.certainty)),
             )
         )
     segments += [
@@ -238,11 +260,54 @@ def result_of(report: VolumetricReport) -> ResultSet:
         findings=tuple(findings),
         measurements=report.measurements,
         segmentations=(segmentation,) if segments else (),
-        quality=report.quality,
-        algorithms=report.algorithms,
-        limitations=report.limitations,
+        quality=(*report.quality, *_naming_check(report, sites)),
+        algorithms=(*report.algorithms, *_naming_algorithm(report)),
+        limitations=(*report.limitations, *_naming_limitations(report)),
         synthetic=report.study.synthetic,
     )
+
+
+def _site(report: VolumetricReport, lesion: LesionReport) -> NamedSite:
+    if lesion.site is not None:
+        return lesion.site
+    if report.skeleton is None or report.naming is None:
+        return NOT_NAMED
+    return report.skeleton.site_of(lesion.mask, report.volume.geometry, limits=report.naming.lesion)
+
+
+def _naming_check(report: VolumetricReport, sites: Sequence[NamedSite]) -> tuple[QualityCheck, ...]:
+    """How many lesions have a name, and how exact: nothing where no bones are named at all."""
+    if report.skeleton is None:
+        return ()
+    counts = [
+        f"{sum(site.certainty == certainty for site in sites)} {text}"
+        for certainty, text in (
+            (SiteCertainty.BONE, "by bone"),
+            (SiteCertainty.PART, "without a number"),
+            (SiteCertainty.REGION, "by region"),
+            (SiteCertainty.NONE, "not at all"),
+        )
+    ]
+    named = any(report.skeleton.bones.flat) and all(site.certainty != SiteCertainty.NONE for site in sites)
+    return (
+        QualityCheck(
+            name="Finding sites",
+            verdict=Verdict.PASS if named else Verdict.WARN,
+            explanation=f"Of {len(sites)} lesions are named: {', '.join(counts)}.",
+        ),
+    )
+
+
+def _naming_algorithm(report: VolumetricReport) -> tuple[Algorithm, ...]:
+    if report.skeleton is None or report.naming is None:
+        return ()
+    return (algorithm(report.skeleton.method, family=MORPHOLOGY, profile=report.naming),)
+
+
+def _naming_limitations(report: VolumetricReport) -> tuple[str, ...]:
+    if report.skeleton is not None:
+        return (*report.skeleton.basis, SITES_BY_ATLAS)
+    return () if all(lesion.site for lesion in report.lesions) else (SITES_NOT_NAMED,)
 
 
 def _bone_segment(report: VolumetricReport) -> Segment:

@@ -180,6 +180,8 @@ class MiPsma:
     SCORE_2 = project_code("MIPSMA-2", "2: liver or spleen or above, below parotid gland")
     SCORE_3 = project_code("MIPSMA-3", "3: parotid gland or above")
     NOT_EVALUABLE = project_code("MIPSMA-NE", "Not evaluable")
+
+
 class SiteCertainty:
     """Values of `Concept.SITE_CERTAINTY`."""
 

@@ -16,6 +16,8 @@ from operators.kernels.bone import WorkingBone, segment_bone
 from operators.kernels.components import united
 from operators.kernels.ct_candidates import find_candidates
 from operators.kernels.measurement import statistics
+from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
+from operators.kernels.skeleton_sites.sites import SkeletonMap
 from operators.kernels.stability import place
 from operators.kernels.stability.place import spine_place
 from operators.readers.frames import read_header
@@ -27,7 +29,6 @@ from pipelines.volumetric import (
     MORPHOLOGY,
     NEIGHBORHOOD,
     NOT_A_DIAGNOSIS,
-    SITES_NOT_NAMED,
     VolumetricReport,
     algorithm,
     burden_measurements,
@@ -51,11 +52,12 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Segmented:
-    """The series with its bone, on the working grid and on its own."""
+    """The series with its bone, on the working grid and on its own, and the bones' names."""
 
     prepared: Prepared
     work: WorkingBone
     bone: CroppedMask
+    skeleton: SkeletonMap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -102,7 +104,12 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
             f"Only {found_ml:.1f} ml of bone were found in the CT; "
             f"{profile().quality.minimum_bone_ml:g} ml are needed to assess it.",
         )
-    return Segmented(prepared=prepared, work=work, bone=CroppedMask.from_array(work.to_grid(work.bone)))
+    return Segmented(
+        prepared=prepared,
+        work=work,
+        bone=CroppedMask.from_array(work.to_grid(work.bone)),
+        skeleton=AtlasNamer(limits=profile().sites.atlas)(work, prepared.volume.geometry),
+    )
 
 
 def detect_lesions(segmented: Segmented) -> Detected:
@@ -150,6 +157,8 @@ def quantify(detected: Detected) -> ResultSet:
             algorithm(place.METHOD, family=NEIGHBORHOOD, profile=profile().spine),
         ),
         limitations=(*LIMITATIONS, *stability_sentences(detected.lesions)),
+        skeleton=segmented.skeleton,
+        naming=profile().sites,
     )
     return result_of(report)
 
@@ -158,7 +167,6 @@ __all__ = ["BRANCH", "detect_lesions", "prepare", "profile", "quantify", "segmen
 
 LIMITATIONS = (
     NOT_A_DIAGNOSIS,
-    SITES_NOT_NAMED,
     "Attenuation alone does not tell metastases from bone islands, degeneration or other benign sclerosis.",
     "Lytic lesions that break through the cortex, lesions in thin bones, and sclerosis in the joints and posterior "
     "elements around the spinal canal are not searched for.",

@@ -12,6 +12,7 @@ from operators.kernels.ct_candidates import CandidateLimits
 from operators.kernels.lesion_type import TypeLimits
 from operators.kernels.stability.place import PlaceLimits
 from pipelines.config import load_profile
+from pipelines.volumetric import NamingLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +38,7 @@ class CtProfile:
     cortex: CortexLimits
     spine: PlaceLimits
     quality: QualityLimits
+    sites: NamingLimits
 
 
 @cache

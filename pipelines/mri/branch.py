@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bmnode.domain.codes import Concept, Derivation, Finding, Localisation, Unit
+from bmnode.domain.codes import Concept, Derivation, Finding, Localisation, Site, SiteCertainty, Unit
 from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import Evaluation, Measurement, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
@@ -20,6 +20,7 @@ from operators.kernels.adc import FIT_METHOD, FitLimits
 from operators.kernels.components import united
 from operators.kernels.marrow import MarrowLimits, find_marrow_candidates
 from operators.kernels.measurement import statistics, volume_ml
+from operators.kernels.skeleton_sites.sites import NamedSite
 from operators.kernels.vertebral_region import RegionLimits, VertebralRegion, find_region
 from operators.readers.mr_diffusion import AdcVolume, MapLimits, fit_adc_map, read_adc_map, read_b_values
 from operators.readers.volume import ImageVolume
@@ -94,6 +95,10 @@ class Detected:
 
     segmented: Segmented
     lesions: tuple[CroppedMask, ...]
+
+
+IN_SPINE = NamedSite(site=Site.SPINE, laterality=None, certainty=SiteCertainty.REGION)
+"""All that is searched on an ADC map lies before the spinal canal; levels are not counted."""
 
 
 @cache
@@ -234,6 +239,7 @@ def _lesion(
             *high_b_measurement(mask, segmented.bone, segmented.prepared.high_b),
         ),
         evaluations=(Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),),
+        site=IN_SPINE,
     )
 
 
@@ -317,6 +323,7 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
         "The evaluated region is an ellipse in front of the spinal canal, narrower than lumbar and lower thoracic "
         "vertebral bodies; no bone was segmented. Outside it (posterior elements, ribs, pelvis, limbs) nothing was "
         "evaluated.",
+        "Candidates are named as of the spine; vertebral levels and sides are not named on MRI.",
         "Noise raises or lowers the ADC of marrow with little signal; fractures, oedema and haemangiomas look alike.",
     ]
     if segmented.prepared.high_b is None:

@@ -16,6 +16,7 @@ from operators.kernels.bone import BoneProfile
 from operators.kernels.components import united
 from operators.kernels.measurement import peak, statistics, volume_ml
 from operators.kernels.reference_place import BLOOD_METHOD, LIVER_METHOD
+from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
 from operators.kernels.uptake import UptakeLimits
 from operators.readers.pet import SuvVolume, read_suv
 from pipelines.config import load_profile
@@ -43,8 +44,8 @@ from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
     NOT_A_DIAGNOSIS,
-    SITES_NOT_NAMED,
     LesionReport,
+    NamingLimits,
     VolumetricReport,
     algorithm,
     burden_measurements,
@@ -88,6 +89,7 @@ class PetProfile:
     quality: QualityLimits
     reference: ReferenceLimits
     skeleton: BoneProfile
+    sites: NamingLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -155,6 +157,7 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
         skeleton=profile().skeleton,
         limits=profile().localisation,
         organ_block_mm=limits.block_mm,
+        namer=AtlasNamer(limits=profile().sites.atlas),
     )
     references = References()
     if hybrid is not None and hybrid.coarse is not None:
@@ -211,6 +214,8 @@ def quantify(detected: Detected) -> ResultSet:
         quality=_quality(segmented),
         algorithms=_algorithms(segmented),
         limitations=_limitations(detected),
+        skeleton=None if hybrid is None else hybrid.skeleton,
+        naming=profile().sites,
     )
     return result_of(report)
 
@@ -352,7 +357,6 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
         ]
     else:
         sentences += [
-            SITES_NOT_NAMED,
             organs_left_out(detected.organs),
             "Physiological uptake inside bone (active marrow, degeneration, fractures) is not told from lesions.",
         ]

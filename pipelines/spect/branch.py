@@ -19,6 +19,7 @@ from operators.kernels.components import united
 from operators.kernels.measurement import long_axis_mm, peak, statistics
 from operators.kernels.reference_spine import METHOD as SPINE_METHOD
 from operators.kernels.reference_spine import vertebral_bodies
+from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
 from operators.kernels.spect import trimmed_level
 from operators.kernels.uptake import UptakeLimits
 from operators.readers.spect import SpectUnit, SpectVolume, read_spect
@@ -36,8 +37,8 @@ from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
     NOT_A_DIAGNOSIS,
-    SITES_NOT_NAMED,
     LesionReport,
+    NamingLimits,
     VolumetricReport,
     algorithm,
     burden_measurements,
@@ -86,6 +87,7 @@ class SpectProfile:
     localisation: LocalisationLimits
     quality: QualityLimits
     skeleton: BoneProfile
+    sites: NamingLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -147,6 +149,7 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
         skeleton=profile().skeleton,
         limits=profile().localisation,
         organ_block_mm=profile().reference.block_mm,
+        namer=AtlasNamer(limits=profile().sites.atlas),
     )
     level, method = None, REFERENCE_METHOD
     if prepared.spect.unit is SpectUnit.COUNTS:
@@ -236,6 +239,8 @@ def quantify(detected: Detected) -> ResultSet:
         quality=_quality(segmented),
         algorithms=_algorithms(segmented),
         limitations=_limitations(detected),
+        skeleton=None if hybrid is None else hybrid.skeleton,
+        naming=profile().sites,
     )
     return result_of(report)
 
@@ -352,7 +357,6 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
         ]
     else:
         sentences += [
-            SITES_NOT_NAMED,
             organs_left_out(detected.organs),
         ]
     limit_mm = profile().quality.quantifiable_mm
