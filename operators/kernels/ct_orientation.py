@@ -51,6 +51,7 @@ class OrientationLimits:
     lung_highest_hu: float
     lung_ml: float
     lung_cm2: float
+    lung_end_share: float
     trunk_share: float
     trunk_mm: float
     neck_mm: float
@@ -136,14 +137,20 @@ def _verdict(value: float, *, limit: float) -> Agreement:
 
 
 def _lung_slices(coarse: _Coarse, inner: BoolArray, limits: OrientationLimits) -> tuple[int, int] | None:
-    """The lungs' first and last slice, from the feet; None without lungs."""
+    """The lungs' first and last slice, from the feet; None without lungs, or where they end as lungs do not.
+
+    Lungs taper at base and apex. Where one slice holds much of them and the next none, the thin wall of a chest was
+    lost from the patient's mask and its lungs with it: what is left says nothing of head and feet.
+    """
     air = (coarse.hu > limits.lung_lowest_hu) & (coarse.hu < limits.lung_highest_hu) & inner
     lungs = largest(ndimage.binary_opening(air))
     areas = lungs.sum(axis=(1, 2)) * coarse.pixel_cm2
     shown = np.flatnonzero(areas >= limits.lung_cm2)
     if not shown.size or np.count_nonzero(lungs) * coarse.voxel_ml < limits.lung_ml:
         return None
-    return int(shown[0]), int(shown[-1])
+    first, last = int(shown[0]), int(shown[-1])
+    ends = [areas[at] for at, beyond in ((first, first > 0), (last, last < len(areas) - 1)) if beyond]
+    return None if max(ends, default=0.0) > limits.lung_end_share * areas.max() else (first, last)
 
 
 def _head(coarse: _Coarse, lungs: tuple[int, int], limits: OrientationLimits) -> Agreement:

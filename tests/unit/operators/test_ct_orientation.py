@@ -28,15 +28,16 @@ def trunk(
         sparse=True,
     )
 
-    def ellipse(ahead: float, left: float, depth: float, width: float) -> BoolArray:
-        found: BoolArray = ((y - 120.0 - ahead) / depth) ** 2 + ((x - 180.0 - left) / width) ** 2 <= 1.0
+    def ellipse(ahead: float, left: float, depth: float, width: float, *, share: np.ndarray | float = 1.0) -> BoolArray:
+        found: BoolArray = ((y - 120.0 - ahead) / depth) ** 2 + ((x - 180.0 - left) / width) ** 2 <= share
         return found
 
     body = np.broadcast_to(ellipse(0, 0, 100, 150), (z.size, y.size, x.size)).copy()
     bone = np.broadcast_to(ellipse(55, 0, 22, 20), body.shape).copy()
     hu = np.where(body, np.float32(-60.0), np.float32(-1000.0))
     if lungs:
-        hu[(ellipse(-10, -75, 65, 45) | ellipse(-10, 75, 65, 45)) & (z > 300)] = -800.0
+        grown = np.clip((z - 300.0) / 60.0, -1.0, 1.0)
+        hu[ellipse(-10, -75, 65, 45, share=grown) | ellipse(-10, 75, 65, 45, share=grown)] = -800.0
     hu[ellipse(-20, -80, 60, liver_mm / 2) & (z > 150) & (z < 300)] = 60.0
     hu[bone] = 400.0
     return hu.astype(np.float32), bone, body
@@ -69,6 +70,15 @@ def test_without_lungs_nothing_is_said_of_head_and_sides() -> None:
     """A field of view that shows no landmark is not evaluable: neither a pass nor a refusal."""
     found = judge(*trunk((4.0, 4.0, 4.0), lungs=False), spacing_mm=(4.0, 4.0, 4.0))
     assert found == Orientation(back=AGREES, head=UNKNOWN, sides=UNKNOWN)
+
+
+def test_lungs_that_end_at_once_say_nothing() -> None:
+    """Where a part of the chest is lost from the patient's mask, a broad shoulder above it makes no contradiction."""
+    hu, bone, body = trunk((4.0, 4.0, 4.0))
+    hu[:95], bone[:95], body[:95] = hu[94:95], bone[94:95], body[94:95]
+    hu[100:] = np.where(hu[100:] < -500.0, np.float32(-60.0), hu[100:])
+    found = judge(hu, bone, body, spacing_mm=(4.0, 4.0, 4.0))
+    assert (found.head, found.sides) == (UNKNOWN, UNKNOWN)
 
 
 def test_a_small_liver_decides_nothing() -> None:
