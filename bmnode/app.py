@@ -145,6 +145,7 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
     assembler = Assembler(database, policy=_completeness(settings), clock=clock)
     return Worker(
         data_dir=settings.node.data_dir,
+        results_dir=results_dir(settings),
         database=database,
         engine=engine,
         handlers=parts.handlers(),

@@ -68,11 +68,15 @@ def read_attempt(output_dir: Path, attempt: int) -> RunOutcome:
         raise ChildCrashedError(f"{attempt_name(attempt)} has no usable {MANIFEST}: {type(error).__name__}") from error
 
 
+def attempts_in(output_dir: Path) -> frozenset[str]:
+    """Names of the attempts' folders, those of killed ones included."""
+    return frozenset(folder.name for folder in output_dir.glob("attempt-*"))
+
+
 def keep_only(output_dir: Path, names: Collection[str]) -> None:
     """Remove the folders of every attempt but these, and what a killed one left."""
-    for folder in output_dir.glob("attempt-*"):
-        if folder.name not in names:
-            shutil.rmtree(folder, ignore_errors=True)
+    for name in attempts_in(output_dir) - set(names):
+        shutil.rmtree(output_dir / name, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

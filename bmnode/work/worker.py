@@ -16,6 +16,7 @@ from bmnode.domain.records import StudyRecord
 from bmnode.run.runner import Runner
 from bmnode.storage import Database
 from bmnode.work.engine import Engine, Handlers
+from bmnode.work.leftovers import remove_leftovers
 from bmnode.work.nodes import NodeLock
 from bmnode.work.requests import study_request
 from bmnode.work.requeue import requeue_unfinished
@@ -36,11 +37,13 @@ class Worker:
 
     Args:
         data_dir: the node's; one worker at a time may have it.
+        results_dir: where its jobs write.
         complete_studies: the studies that are complete now. One that stays so is asked for again,
             under the same key.
     """
 
     data_dir: Path
+    results_dir: Path
     database: Database
     engine: Engine
     handlers: Handlers
@@ -58,6 +61,7 @@ class Worker:
         """Take up the work, first what an earlier process left. Raises NodeLockedError."""
         self._lock.acquire()
         self.runner.warm_up()
+        self._tidy()
         self._requeue()
         self.engine.start(self.handlers)
         self._ticks = self._schedule()
@@ -93,6 +97,10 @@ class Worker:
         requeued = requeue_unfinished(self.database, engine=self.engine, at=self.clock.now())
         if requeued.jobs or requeued.deliveries:
             _log.warning("work_requeued", jobs=len(requeued.jobs), deliveries=len(requeued.deliveries))
+
+    def _tidy(self) -> None:
+        if tidied := remove_leftovers(self.database, self.results_dir):
+            _log.info("leftovers_removed", jobs=tidied)
 
     def _forget(self) -> None:
         _log.info("flows_forgotten", count=self.engine.forget(older_than_s=KEEP_FLOWS_S))

@@ -110,6 +110,10 @@ class Node:
             assert AuditTrail(connection).first_broken() is None
             return Counter((entry.event, entry.subject) for entry in AuditTrail(connection).entries())
 
+    def folders_of(self, job_id: str) -> list[str]:
+        """The attempts that lie on disk."""
+        return [path.name for path in (self.folder / "results" / job_id).iterdir()]
+
     def assert_done_once(self, state: JobState = JobState.SUCCEEDED) -> None:
         """Every job ended once, in this state, with one result that lies on disk and was delivered once."""
         audited = self.audited()
@@ -120,8 +124,9 @@ class Node:
                 assert events.count(state.value) == 1
                 (result,) = Results(connection).of_job(job.job_id)
                 assert (self.folder / "results" / result.path).is_file()
-                folders = [path.name for path in (self.folder / "results" / job.job_id).iterdir()]
-                assert folders == [Path(result.path).parts[1]]
+                # The worker tidies after its commit, and a result may be delivered by then.
+                kept = [Path(result.path).parts[1]]
+                wait_for(lambda: self.folders_of(job.job_id) == kept)  # noqa: B023 - called in its own turn
                 (delivery,) = Deliveries(connection).of_job(job.job_id)
                 assert delivery.state is DeliveryState.DELIVERED
                 assert audited["object_delivered", result.sop_instance_uid] == 1
@@ -154,6 +159,23 @@ def test_a_killed_worker_loses_nothing(node: Node) -> None:
     wait_for(lambda: node.all_delivered(1))
     assert node.job().attempt == 2
     node.assert_done_once()
+
+
+def test_what_a_kill_left_beside_a_result_is_removed(node: Node) -> None:
+    """A worker that is killed before it tidies leaves an attempt; the next one removes it, and only that."""
+    node.receive(1)
+    node.start("assesses")
+    wait_for(lambda: node.all_delivered(1))
+    node.kill()
+    job_folder = node.folder / "results" / node.job().job_id
+    (job_folder / "attempt-9").mkdir()
+    (job_folder / "attempt-10.tmp").mkdir()
+    unknown = node.folder / "results" / "no-such-job" / "attempt-1"
+    unknown.mkdir(parents=True)
+    node.start("assesses")
+    wait_for(lambda: node.folders_of(node.job().job_id) == ["attempt-1"])
+    node.assert_done_once()
+    assert unknown.is_dir()
 
 
 def test_a_killed_child_costs_one_attempt(node: Node) -> None:

@@ -72,6 +72,7 @@ def worker_of(folder: Path, *, pipeline: str, timeout_s: float) -> Worker:
     )
     return Worker(
         data_dir=folder,
+        results_dir=folder / "results",
         database=database,
         engine=engine,
         handlers=parts.handlers(),
