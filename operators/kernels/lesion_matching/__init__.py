@@ -1,0 +1,1 @@
+"""Which lesion of the prior scan is which of the current one."""

@@ -1,0 +1,198 @@
+"""Lesions of two scans: the worked cases of the clinical reference (8.4), and what must not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bmnode.domain.geometry import CroppedMask
+from operators.kernels.lesion_matching.contract import Lesion, LesionEvent, LesionGroup
+from operators.kernels.lesion_matching.gaps import gaps_mm
+from operators.kernels.lesion_matching.match import LESION_MATCH, assign, match_lesions
+
+GRID = (24, 24, 24)
+SPACING = (2.0, 2.0, 2.0)
+REVERSED = {
+    LesionEvent.NEW: LesionEvent.DISAPPEARED,
+    LesionEvent.DISAPPEARED: LesionEvent.NEW,
+    LesionEvent.SPLIT: LesionEvent.MERGED,
+    LesionEvent.MERGED: LesionEvent.SPLIT,
+}
+
+
+def at(*places: tuple[float, float, float], bone: str | None = None) -> list[Lesion]:
+    return [Lesion(centroid_mm=place, bone=bone) for place in places]
+
+
+def far(prior: list[Lesion], current: list[Lesion]) -> npt.NDArray[np.float64]:
+    return np.full((len(prior), len(current)), np.inf)
+
+
+def box(first: tuple[int, int, int], size: tuple[int, int, int]) -> CroppedMask:
+    return CroppedMask(grid_shape=GRID, origin=first, values=np.ones(size, dtype=np.bool_))
+
+
+def lesion_of(mask: CroppedMask) -> Lesion:
+    """In a grid that starts at the origin."""
+    middle = [(start + (size - 1) / 2) for start, size in zip(mask.origin, mask.values.shape, strict=True)]
+    z, y, x = (value * 2.0 for value in middle)
+    return Lesion(centroid_mm=(x, y, z))
+
+
+def matched(prior: list[CroppedMask], current: list[CroppedMask]) -> tuple[LesionGroup, ...]:
+    gaps = gaps_mm(prior, current, spacing_mm=SPACING, reach_mm=LESION_MATCH.link_mm)
+    return match_lesions([lesion_of(mask) for mask in prior], [lesion_of(mask) for mask in current], gaps_mm=gaps)
+
+
+def test_nearest_lesions_are_one_within_the_gate() -> None:
+    """Case M-1: three pairs at 8, 6 and 4 mm; what has no partner within 25 mm disappeared or is new."""
+    prior = at((0, 0, 0), (20, 0, 0), (100, 50, 10), (-60, 0, 200))
+    current = at((8, 0, 0), (26, 0, 0), (104, 50, 10), (0, 0, 300))
+    groups = match_lesions(prior, current, gaps_mm=far(prior, current))
+    assert [(group.event, group.prior, group.current) for group in groups] == [
+        (LesionEvent.PERSISTENT, (0,), (0,)),
+        (LesionEvent.PERSISTENT, (1,), (1,)),
+        (LesionEvent.PERSISTENT, (2,), (2,)),
+        (LesionEvent.DISAPPEARED, (3,), ()),
+        (LesionEvent.NEW, (), (3,)),
+    ]
+
+
+def test_the_sum_of_distances_counts_not_the_nearest_pair() -> None:
+    """Case M-2: 5 + 6 = 11, where the greedy choice costs 24."""
+    assert assign(np.array([[4.0, 5.0], [6.0, 20.0]]), limit=25.0) == [(0, 1), (1, 0)]
+
+
+def test_a_split_lesion_is_compared_as_a_whole() -> None:
+    """Case M-4: 8 ml that overlap 3 + 2 ml are a split of -37.5 %, not a response beside a new lesion."""
+    (group,) = matched([box((4, 4, 4), (6, 6, 6))], [box((4, 4, 4), (2, 2, 2)), box((8, 8, 8), (2, 2, 2))])
+    assert group == LesionGroup(event=LesionEvent.SPLIT, prior=(0,), current=(0, 1))
+    assert group.change_percent(prior=[8.0], current=[3.0, 2.0]) == pytest.approx(-37.5)
+
+
+def test_several_that_overlap_several_are_complex() -> None:
+    """A chain of overlaps is one group: its parts cannot be told apart."""
+    prior = [box((2, 2, 2), (4, 4, 4)), box((2, 2, 8), (4, 4, 4))]
+    current = [box((2, 2, 4), (4, 4, 5)), box((2, 2, 11), (4, 4, 4))]
+    assert [group.event for group in matched(prior, current)] == [LesionEvent.COMPLEX]
+
+
+def test_a_new_lesion_beside_an_old_one_is_new() -> None:
+    """Nearness makes no split: a second lesion 4 mm from one that persists is another lesion."""
+    prior = [box((4, 4, 4), (4, 4, 4))]
+    current = [box((4, 4, 4), (4, 4, 4)), box((4, 4, 10), (3, 3, 3))]
+    assert [group.event for group in matched(prior, current)] == [LesionEvent.PERSISTENT, LesionEvent.NEW]
+
+
+def test_lesions_of_two_bones_are_never_paired_by_nearness() -> None:
+    """8 mm apart in neighbouring vertebrae: one went, one came; of an unknown bone they may be one."""
+    prior, current = at((0, 0, 0), bone="L3"), at((0, 0, 8), bone="L4")
+    events = [group.event for group in match_lesions(prior, current, gaps_mm=far(prior, current))]
+    assert events == [LesionEvent.DISAPPEARED, LesionEvent.NEW]
+    unnamed = at((0, 0, 8))
+    (group,) = match_lesions(prior, unnamed, gaps_mm=far(prior, unnamed))
+    assert group.event is LesionEvent.PERSISTENT
+
+
+def test_overlap_outranks_the_bones_names() -> None:
+    """A lesion at the border of two bones is one, whichever name each scan gave it."""
+    prior, current = at((0, 0, 0), bone="sacrum"), at((0, 0, 2), bone="right hip")
+    (group,) = match_lesions(prior, current, gaps_mm=np.zeros((1, 1)))
+    assert group.event is LesionEvent.PERSISTENT
+
+
+def test_what_the_other_scan_does_not_show_neither_came_nor_went() -> None:
+    """Outside the common field a lesion is not assessable, in both directions."""
+    alone = Lesion(centroid_mm=(0, 0, 0), shown_by_both=False)
+    assert [group.event for group in match_lesions([alone], [], gaps_mm=np.zeros((1, 0)))] == [
+        LesionEvent.NOT_ASSESSABLE
+    ]
+    assert [group.event for group in match_lesions([], [alone], gaps_mm=np.zeros((0, 1)))] == [
+        LesionEvent.NOT_ASSESSABLE
+    ]
+
+
+def test_no_change_is_known_without_both_times() -> None:
+    """A new lesion has no change in percent, and a sum of zero none either."""
+    new = LesionGroup(event=LesionEvent.NEW, current=(0,))
+    assert new.change_percent(prior=[], current=[3.0]) is None
+    kept = LesionGroup(event=LesionEvent.PERSISTENT, prior=(0,), current=(0,))
+    assert kept.change_percent(prior=[0.0], current=[3.0]) is None
+
+
+@pytest.mark.parametrize("gaps", [np.zeros((2, 1)), np.full((1, 1), -1.0), np.full((1, 1), np.nan)])
+def test_a_table_of_another_shape_or_without_sense_is_refused(gaps: npt.NDArray[np.float64]) -> None:
+    """Distances are one for each pair, and not negative."""
+    with pytest.raises(ValueError, match="table of distances"):
+        match_lesions(at((0, 0, 0)), at((0, 0, 0)), gaps_mm=gaps)
+
+
+def test_a_group_is_what_its_event_says() -> None:
+    """A split of one lesion, or a group of none, cannot be made."""
+    with pytest.raises(ValueError, match="1 prior and 1 current"):
+        LesionGroup(event=LesionEvent.SPLIT, prior=(0,), current=(0,))
+    with pytest.raises(ValueError, match="no group"):
+        LesionGroup(event=LesionEvent.NEW)
+
+
+boxes = st.lists(
+    st.tuples(st.tuples(*[st.integers(0, 18)] * 3), st.tuples(*[st.integers(1, 5)] * 3)).map(lambda item: box(*item)),
+    max_size=5,
+)
+
+
+@given(prior=boxes, current=boxes)
+def test_every_lesion_is_in_one_group(prior: list[CroppedMask], current: list[CroppedMask]) -> None:
+    """Nothing is lost and nothing counted twice."""
+    groups = matched(prior, current)
+    assert sorted(n for group in groups for n in group.prior) == list(range(len(prior)))
+    assert sorted(n for group in groups for n in group.current) == list(range(len(current)))
+
+
+@given(prior=boxes, current=boxes, data=st.data())
+def test_the_order_of_lesions_does_not_matter(
+    prior: list[CroppedMask], current: list[CroppedMask], data: st.DataObject
+) -> None:
+    """The same events, however the lesions are numbered: the least sum of distances may be reached in two ways, its
+    events are as many."""
+    shuffled = data.draw(st.permutations(current))
+    events = sorted(group.event for group in matched(prior, current))
+    assert sorted(group.event for group in matched(prior, shuffled)) == events
+
+
+@given(prior=boxes, current=boxes)
+def test_backwards_in_time_every_event_is_its_opposite(prior: list[CroppedMask], current: list[CroppedMask]) -> None:
+    """New is disappeared and split is merged, when the scans change places."""
+    forwards = sorted(REVERSED.get(group.event, group.event) for group in matched(prior, current))
+    assert sorted(group.event for group in matched(current, prior)) == forwards
+
+
+@given(prior=boxes, current=boxes)
+def test_a_flipped_image_has_the_same_gaps(prior: list[CroppedMask], current: list[CroppedMask]) -> None:
+    """Distances do not know left from right."""
+
+    def flipped(masks: list[CroppedMask]) -> list[CroppedMask]:
+        return [CroppedMask.from_array(mask.to_array()[:, :, ::-1].copy()) for mask in masks]
+
+    there = gaps_mm(prior, current, spacing_mm=SPACING, reach_mm=10.0)
+    back = gaps_mm(flipped(prior), flipped(current), spacing_mm=SPACING, reach_mm=10.0)
+    assert np.array_equal(there, back)
+
+
+def test_a_gap_is_the_distance_of_the_nearest_voxels() -> None:
+    """By the voxel's own size on each axis; nothing beyond the reach, and nothing of a lesion off the grid."""
+    prior = [box((2, 2, 2), (2, 2, 2)), None]
+    current = [box((2, 2, 7), (1, 1, 1)), box((3, 3, 3), (2, 2, 2)), box((20, 20, 20), (1, 1, 1))]
+    gaps = gaps_mm(prior, current, spacing_mm=(5.0, 2.0, 1.5), reach_mm=10.0)
+    assert gaps[0].tolist() == [pytest.approx(6.0), 0.0, np.inf]
+    assert np.isinf(gaps[1]).all()
+
+
+def test_masks_of_two_grids_are_refused() -> None:
+    """Lesions are compared where both lie on the current grid."""
+    other = CroppedMask(grid_shape=(30, 30, 30), origin=(0, 0, 0), values=np.ones((1, 1, 1), dtype=np.bool_))
+    with pytest.raises(ValueError, match="one grid"):
+        gaps_mm([box((0, 0, 0), (1, 1, 1))], [other], spacing_mm=SPACING, reach_mm=5.0)
