@@ -101,6 +101,7 @@ class VolumetricReport:
     quality: tuple[QualityCheck, ...] = ()
     algorithms: tuple[Algorithm, ...] = ()
     limitations: tuple[str, ...] = field(default=())
+    notices: tuple[str, ...] = ()
     skeleton: SkeletonMap | None = None
     naming: NamingLimits | None = None
 
@@ -263,6 +264,7 @@ def result_of(report: VolumetricReport) -> ResultSet:
         quality=(*report.quality, *_naming_check(report, sites)),
         algorithms=(*report.algorithms, *_naming_algorithm(report)),
         limitations=(*report.limitations, *_naming_limitations(report)),
+        notices=report.notices,
         synthetic=report.study.synthetic,
     )
 

@@ -186,6 +186,9 @@ class ResultSet:
     algorithms: tuple[Algorithm, ...] = ()
     limitations: tuple[str, ...] = ()
     """Sentences that the reader must know: what was not evaluated, and why."""
+    notices: tuple[str, ...] = ()
+    """Sentences that the reader should see first, e.g. a possible superscan. They ask for a review and are never advice
+    to treat."""
     synthetic: bool = False
     """Whether any input was simulated; then every output says so."""
 
@@ -193,8 +196,8 @@ class ResultSet:
         if (self.outcome is Outcome.NOT_ASSESSABLE) != (self.refusal is not None):
             raise ValueError("a study is not assessable if and only if there is a refusal")
         segmented = self.segmentations or self.planar_segmentations
-        if self.refusal is not None and (self.findings or self.measurements or segmented):
-            raise ValueError("a study that is not assessable has no findings, measurements or segmentations")
+        if self.refusal is not None and (self.findings or self.measurements or segmented or self.notices):
+            raise ValueError("a study that is not assessable has no findings, measurements, segmentations or notices")
         seen = [finding.tracking_uid for finding in self.findings]
         if len(seen) != len(set(seen)):
             raise ValueError("two findings share a Tracking UID")

@@ -56,6 +56,7 @@ class Item:
     EXPLANATION = project_code("EXPLANATION", "Explanation")
     QUALITY_CHECK = project_code("QUALITY-CHECK", "Quality check")
     LIMITATION = project_code("LIMITATION", "Limitation")
+    NOTICE = project_code("NOTICE", "Notice for review")
     BRANCH = project_code("BRANCH", "Modality branch")
     PIPELINE = project_code("PIPELINE", "Pipeline and version")
 

@@ -71,6 +71,8 @@ def report_lines(result_set: ResultSet, context: WriteContext) -> Iterator[str]:
         yield result_set.refusal.explanation
     else:
         yield f"Assessed: {len(result_set.findings)} finding(s)"
+    for notice in result_set.notices:
+        yield f"NOTICE: {notice}"
     for number, finding in enumerate(result_set.findings, 1):
         yield ""
         yield from _finding_lines(number, finding)

@@ -135,6 +135,8 @@ def _container(
     content.append(text_item(Item.COMMENT, RESEARCH_USE_ONLY))
     if result_set.synthetic:
         content.append(text_item(Item.COMMENT, SIMULATED_STATEMENT))
+    for notice in result_set.notices:
+        content.append(text_item(Item.NOTICE, notice))
     root.ContentSequence = content
     return root
 

@@ -57,6 +57,7 @@ QUALITY = (
     QualityCheck(name="Coverage", verdict=Verdict.NOT_EVALUABLE, explanation="No field of view stated"),
 )
 LIMITATIONS = ("Lesions below 0.05 ml are not listed.", "Skull was not in the field of view.")
+NOTICES = ("Review: a lesion of the spine may make it unstable.",)
 
 
 def ball(geometry: VolumeGeometry, centre: tuple[int, int, int], radius: float) -> BoolArray:
@@ -141,6 +142,7 @@ def volumetric(series: SourceSeries, *, branch: Branch = Branch.CT, synthetic: b
         quality=QUALITY,
         algorithms=(ALGORITHM,),
         limitations=LIMITATIONS,
+        notices=NOTICES,
         synthetic=synthetic,
     )
 

@@ -68,6 +68,7 @@ def test_the_pages_say_what_the_report_says(tmp_path: Path) -> None:
     assert all(check.explanation in text for check in result_set.quality)
     assert "not evaluable" in text
     assert all(sentence in text for sentence in result_set.limitations)
+    assert all(f"NOTICE: {sentence}" in text for sentence in result_set.notices)
     assert f"{result_sets.ALGORITHM.name} {result_sets.ALGORITHM.version}" in text
 
 

@@ -166,6 +166,13 @@ def test_checks_and_limitations_are_in_the_report(cases: dict[str, Case]) -> Non
     assert texts[-2:] == (Branch.CT.value, "bone_metastasis 1.0")
 
 
+def test_notices_come_before_everything_but_the_statement(cases: dict[str, Case]) -> None:
+    """What a reader must review stands at the head of the report, not among its limits."""
+    texts = read_report(cases["ct"].objects[0].path).texts
+    assert texts[1 : 1 + len(result_sets.NOTICES)] == result_sets.NOTICES
+    assert not set(result_sets.NOTICES) & set(read_report(cases["negative"].objects[0].path).texts)
+
+
 def test_the_evidence_is_every_input_instance(cases: dict[str, Case]) -> None:
     """The root names each slice that was read, and the segmentation made from them."""
     case = cases["ct"]
