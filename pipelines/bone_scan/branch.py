@@ -13,6 +13,7 @@ from operators.kernels.planar_regions.atlas_regions import AtlasRegions
 from operators.kernels.planar_regions.contract import PlanarRegions, ViewImage
 from operators.kernels.scintigraphy import body_mask, normal_level, skeleton_mask, smooth
 from operators.kernels.scintigraphy_body import body_frame
+from operators.kernels.scintigraphy_superscan import body_share
 from operators.readers.planar import PlanarView, ViewName, read_planar
 from pipelines.bone_scan.detection import detect_view
 from pipelines.bone_scan.index import burden_of, index_of
@@ -125,6 +126,7 @@ def _prepare(view: PlanarView, profile: BoneScanProfile) -> PreparedView:
         frame=frame,
         is_whole=is_whole,
         level=level,
+        body_share=body_share(counts, body=body, level=level),
         uptake=smooth(counts, sigma_mm=profile.hot_spots.smoothing_mm, pixel_mm=pixel_mm) / level.counts_per_pixel,
     )
 

@@ -15,6 +15,7 @@ from operators.kernels.planar_regions.exclusions import RegionExclusionRule
 from operators.kernels.scintigraphy import BodyRule, Counts, SkeletonRule, TrimRule
 from operators.kernels.scintigraphy_body import ExclusionRule, ThresholdMap
 from operators.kernels.scintigraphy_motion import MotionRule
+from operators.kernels.scintigraphy_superscan import SuperscanRule
 from pipelines.config import load_profile
 
 PROFILE_PATH = Path(__file__).with_name("pipeline.toml")
@@ -112,6 +113,7 @@ class BoneScanProfile:
     pairing: PairRule
     index: IndexRule
     motion: MotionRule
+    superscan: SuperscanRule
     whole_body: WholeBodyRule
     quality: QualityLimits
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bmnode.domain.results import QualityCheck, Verdict
 from bmnode.domain.study import Reason
 from operators.graph.contract import NotAssessableError
@@ -57,6 +59,7 @@ def check_view(prepared: PreparedView, *, profile: BoneScanProfile) -> tuple[Qua
             ("Coverage", *_coverage(frame, is_whole=prepared.is_whole)),
             ("Motion", *_motion(prepared, profile)),
             ("Regions", *_regions(prepared, profile)),
+            ("Superscan", *_superscan(prepared, profile)),
             ("Compression", *_compression(view)),
             ("Counts in header", *_header_counts(view, limits)),
             (
@@ -118,6 +121,22 @@ def _regions(prepared: PreparedView, profile: BoneScanProfile) -> tuple[Verdict,
         Verdict.PASS,
         f"The fitted atlas correlates with the view by {prepared.regions.agreement:.3f}; limit {limit:g}.",
     )
+
+
+def _superscan(prepared: PreparedView, profile: BoneScanProfile) -> tuple[Verdict, str]:
+    if not prepared.is_whole:
+        return Verdict.NOT_EVALUABLE, "The test is for views that show the whole body."
+    share, limit = prepared.body_share, profile.superscan.limit
+    text = f"The body's median has {share:.2f} of the skeleton's normal level; limit {limit:g}"
+    if share >= limit:
+        return Verdict.PASS, f"{text}."
+    return Verdict.WARN, f"{text}; the skeleton may take nearly all of the tracer."
+
+
+def possible_superscan(views: Sequence[PreparedView], *, limit: float) -> bool:
+    """Whether the body's median is below the limit, on the mean of the views that show the whole body."""
+    shares = [view.body_share for view in views if view.is_whole]
+    return bool(shares) and sum(shares) / len(shares) < limit
 
 
 def _compression(view: PlanarView) -> tuple[Verdict, str]:

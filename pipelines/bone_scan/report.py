@@ -10,7 +10,7 @@ from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import Algorithm, Evaluation, FindingResult, Measurement, Outcome, ResultSet
 from bmnode.domain.study import Branch, SeriesRole
 from operators.graph.contract import StudyInput
-from operators.kernels import planar_pairing
+from operators.kernels import planar_pairing, scintigraphy_superscan
 from operators.kernels.bone_scan_index.burden import LesionBurden
 from operators.kernels.planar_regions import exclusions
 from operators.kernels.planar_regions.contract import PlanarRegions
@@ -23,7 +23,7 @@ from pipelines.bone_scan.lesions import Lesion, Member
 from pipelines.bone_scan.profile import BoneScanProfile
 from pipelines.bone_scan.quality import check_view
 from pipelines.bone_scan.segments import planar_segmentations
-from pipelines.bone_scan.sentences import limitations
+from pipelines.bone_scan.sentences import limitations, notices
 from pipelines.bone_scan.sites import laterality_of, site_of
 from pipelines.bone_scan.spots import KINDS, NORMALISATION, of_spot, outlined
 from pipelines.bone_scan.views import BothViews, DetectedView
@@ -82,6 +82,7 @@ def report(study: StudyInput, *, profile: BoneScanProfile, assessed: AssessedSca
             *limitations(study, views=views, both=assessed.both, dropped=dropped),
             *index_sentences(assessed.index, lesions_outside=_beyond_index(assessed.lesions)),
         ),
+        notices=notices([view.prepared for view in views], superscan_limit=profile.superscan.limit),
         synthetic=study.synthetic,
     )
 
@@ -96,6 +97,7 @@ def _algorithms(profile: BoneScanProfile, assessed: AssessedScan) -> tuple[Algor
         algorithm("BODY_OTSU_V1", family=HISTOGRAM, profile=profile.body),
         algorithm("SKELETON_CONTRAST_V1", family=MORPHOLOGY, profile=profile.skeleton),
         algorithm("NORM_TRIM2", family=HISTOGRAM, profile=profile.normalisation),
+        algorithm(scintigraphy_superscan.METHOD, family=HISTOGRAM, profile=profile.superscan),
     ]
     if unnamed:
         found.append(algorithm(METHOD, family=NEIGHBORHOOD, profile=hot))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from operators.graph.contract import StudyInput
 from operators.kernels.scintigraphy_body import Uptake
 from operators.readers.planar import ViewName
-from pipelines.bone_scan.quality import label_of
-from pipelines.bone_scan.views import BothViews, DetectedView
+from pipelines.bone_scan.quality import label_of, possible_superscan
+from pipelines.bone_scan.views import BothViews, DetectedView, PreparedView
 
 
 def limitations(
@@ -27,6 +27,16 @@ def limitations(
     if any(series.modality == "NM" and "RECON TOMO" in series.image_type for series in study.headers.series):
         sentences.append("The study also holds SPECT, which was not evaluated with the planar images.")
     return tuple(sentences)
+
+
+def notices(views: Sequence[PreparedView], *, superscan_limit: float) -> tuple[str, ...]:
+    """What the reader should look at first."""
+    if not possible_superscan(views, limit=superscan_limit):
+        return ()
+    return (
+        "Review: possible superscan. The skeleton takes nearly all of the tracer; diffuse disease shows no hot spots, "
+        "so that their number, the index and changes of both are unreliable.",
+    )
 
 
 def _of_views(views: Sequence[DetectedView], both: BothViews | None) -> list[str]:

@@ -31,7 +31,8 @@ class LoadedScan:
 class PreparedView:
     """A view with its body, skeleton and normal level, and its uptake: smoothed counts by the normal level.
 
-    `regions` is None where no part can be named; `no_regions` then says why.
+    `regions` is None where no part can be named; `no_regions` then says why. `body_share` is the
+    body's median pixel by the normal level.
     """
 
     view: PlanarView
@@ -41,6 +42,7 @@ class PreparedView:
     is_whole: bool
     level: NormalLevel
     uptake: Counts
+    body_share: float
     regions: RegionMap | None = None
     no_regions: str = ""
 
