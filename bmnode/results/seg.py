@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from highdicom import PlaneOrientationSequence, PlanePositionSequence
+from highdicom import PlaneOrientationSequence
 from highdicom.content import PixelMeasuresSequence
 from pydicom.dataset import Dataset
 
@@ -23,6 +23,7 @@ from bmnode.errors import ResultError
 from bmnode.results.bits import pack_frames
 from bmnode.results.concepts import SEGMENTATION
 from bmnode.results.context import WriteContext
+from bmnode.results.encoded_frames import EncodedSlice, set_frames
 from bmnode.results.grid import SliceSource, slice_sources
 from bmnode.results.instance import NewInstance, algorithms_of, new_instance
 from bmnode.results.seg_parts import (
@@ -32,7 +33,6 @@ from bmnode.results.seg_parts import (
     fill_dimensions,
     fill_image,
     fill_references,
-    frame_groups,
     segments_overlap,
 )
 from bmnode.results.sources import SourceStudy
@@ -82,9 +82,16 @@ def build_segmentation(result_set: ResultSet, index: int, *, source: SourceStudy
         organization_uid=context.uid("dimension organization", index),
     )
     dataset.SharedFunctionalGroupsSequence = [_shared_groups(segmentation, slices[0])]
-    dataset.PerFrameFunctionalGroupsSequence = [
-        _placed_groups(frame, slices[frame.slice_index], rank=ranks[frame.slice_index]) for frame in frames
-    ]
+    encoded = {k: EncodedSlice.from_source(slices[k]) for k in ranks}
+    set_frames(
+        dataset,
+        (
+            encoded[frame.slice_index].frame(
+                (frame.segment_number, ranks[frame.slice_index]), segment_number=frame.segment_number
+            )
+            for frame in frames
+        ),
+    )
     dataset.PixelData = pack_frames(_frame_masks(segmentation, frames))
     dataset["PixelData"].VR = "OB"
     return dataset
@@ -125,17 +132,6 @@ def _shared_groups(segmentation: Segmentation, first: SliceSource) -> Dataset:
     )
     shared.PlaneOrientationSequence = PlaneOrientationSequence("PATIENT", list(first.place.orientation))
     return shared
-
-
-def _placed_groups(frame: _Frame, source: SliceSource, *, rank: int) -> Dataset:
-    groups = frame_groups(
-        frame.segment_number,
-        source.instance,
-        frame_number=source.frame_number,
-        dimension_values=(frame.segment_number, rank),
-    )
-    groups.PlanePositionSequence = PlanePositionSequence("PATIENT", list(source.place.position))
-    return groups
 
 
 def _position_ranks(frames: tuple[_Frame, ...]) -> dict[int, int]:

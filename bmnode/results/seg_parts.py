@@ -85,6 +85,15 @@ def frame_groups(
     content.DimensionIndexValues = list(dimension_values)
     identification = Dataset()
     identification.ReferencedSegmentNumber = segment_number
+    groups = Dataset()
+    groups.FrameContentSequence = [content]
+    groups.SegmentIdentificationSequence = [identification]
+    groups.DerivationImageSequence = [derivation_of(source, frame_number=frame_number)]
+    return groups
+
+
+def derivation_of(source: SourceInstance, *, frame_number: int | None) -> Dataset:
+    """The item of Derivation Image Sequence (PS3.3 C.7.6.16.2.6): segmented from this image or this frame of it."""
     image = sop_reference(source)
     if frame_number is not None:
         image.ReferencedFrameNumber = frame_number
@@ -93,11 +102,7 @@ def frame_groups(
     derivation = Dataset()
     derivation.DerivationCodeSequence = [coded(SEGMENTATION_DERIVATION)]
     derivation.SourceImageSequence = [image]
-    groups = Dataset()
-    groups.FrameContentSequence = [content]
-    groups.SegmentIdentificationSequence = [identification]
-    groups.DerivationImageSequence = [derivation]
-    return groups
+    return derivation
 
 
 def sop_reference(source: SourceInstance) -> Dataset:
