@@ -18,6 +18,7 @@ from bmnode.errors import ResultError
 from bmnode.results.bits import unpack_frame
 from bmnode.results.concepts import FICTITIOUS_GEOMETRY, REASON_CODES, Item, Status
 from bmnode.results.content_tree import children, code_of, coded_value, name_of, text_of
+from bmnode.results.damage import explain
 from bmnode.results.groups import STUDY_TRACKING_ID
 from bmnode.results.sources import UNREADABLE
 
@@ -124,7 +125,7 @@ def parse_report(dataset: Dataset) -> Report:
     try:
         return _parse(dataset)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ResultError(f"the SR cannot be understood: {error}") from error
+        raise ResultError(f"the SR cannot be understood: {explain(error)}") from None
 
 
 def read_segments(path: Path) -> tuple[ReadSegment, ...]:
