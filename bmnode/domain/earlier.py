@@ -16,6 +16,7 @@ class EarlierResult:
     Args:
         result_set: what they say, in the writer's own types.
         report_uid: SOP Instance UID of the root report.
+        object_uids: of the root report and of every report and segmentation that it refers to.
         predecessor_uids: of the reports that the root report takes the place of.
         pipeline: name and version of the pipeline that made it; empty where the report does not say.
         studied_on: Study Date; None where it is not stated.
@@ -23,6 +24,7 @@ class EarlierResult:
 
     result_set: ResultSet
     report_uid: str
+    object_uids: frozenset[str]
     predecessor_uids: tuple[str, ...] = ()
     pipeline: str = ""
     studied_on: date | None = None

@@ -33,6 +33,7 @@ class Item:
     LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
     ENGLISH = Code("en", "RFC5646", "English")
     PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
+    OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
     COMMENT = Code("121106", "DCM", "Comment")
     IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
     QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
@@ -69,6 +70,8 @@ class Status:
     NONE_SUCCEEDED = Code("111245", "DCM", "No algorithms succeeded; without findings")
 
 
+PERSON = Code("121006", "DCM", "Person")
+"""Observer Type (CID 270)."""
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 IHE_TRIAL_SCHEME = "99IHE"
 IHE_TRIAL_SCHEME_NAME = "placeholder codes of IHE trial texts"

@@ -28,7 +28,7 @@ from bmnode.domain.results import (
 from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import ResultError
 from bmnode.results.concepts import COMPREHENSIVE_3D_SR, SEGMENTATION, Title
-from bmnode.results.content_tree import name_of
+from bmnode.results.content_tree import is_same_concept, name_of
 from bmnode.results.damage import DAMAGED, explain
 from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids, read_object
 from bmnode.results.report_context import ReportContext
@@ -66,6 +66,7 @@ def read_back(files: Iterable[Path], *, images: Sequence[Path] = ()) -> EarlierR
             str(root.StudyInstanceUID), report=report, outlines=outlines, context=context, masks=masks
         ),
         report_uid=report.sop_instance_uid,
+        object_uids=frozenset({report.sop_instance_uid, *referred}),
         predecessor_uids=report.predecessor_uids,
         pipeline=context.pipeline,
         studied_on=context.studied_on,
@@ -106,7 +107,11 @@ def merge_outlines(findings: Iterable[ReportedFinding], outlines: Iterable[Repor
 
 def _root(reports: Sequence[Dataset]) -> Dataset:
     """The one root report that bmnode wrote and that no other one takes the place of."""
-    ours = [item for item in reports if item.get("Manufacturer") == MANUFACTURER and name_of(item) == Title.ONCOLOGY]
+    ours = [
+        item
+        for item in reports
+        if item.get("Manufacturer") == MANUFACTURER and is_same_concept(name_of(item), Title.ONCOLOGY)
+    ]
     replaced = {uid for item in ours for uid in predecessor_uids(item)}
     left = [item for item in ours if str(item.SOPInstanceUID) not in replaced]
     if not left:

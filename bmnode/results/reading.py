@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from bmnode.domain.codes import Code
 from bmnode.domain.geometry import BoolArray, ImagePolygon
+from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import Evaluation, Measurement, Outcome
 from bmnode.domain.study import Reason
 from bmnode.errors import ResultError
@@ -22,6 +23,8 @@ from bmnode.results.damage import explain
 from bmnode.results.groups import STUDY_TRACKING_ID
 from bmnode.results.sources import UNREADABLE
 
+METHOD_NOT_STATED = "NOT_STATED"
+"""Method of a number in a report of others that names none; bmnode's own always do."""
 _REASONS = {code.value: reason for reason, code in REASON_CODES.items()}
 _DESCRIBING = {Item.FINDING, Item.FINDING_CATEGORY, Item.FINDING_SITE, Item.ALGORITHM_FAMILY}
 
@@ -214,15 +217,14 @@ def _parse(dataset: Dataset) -> Report:
         for container in children(dataset, Item.IMAGING_MEASUREMENTS)
         for group in children(container, Item.MEASUREMENT_GROUP)
     ]
-    study = [group for group in groups if text_of(group, Item.TRACKING_ID) == STUDY_TRACKING_ID]
     outcome, reason = _outcome(dataset)
     return Report(
         sop_instance_uid=str(dataset.SOPInstanceUID),
         title=title,
         outcome=outcome,
         reason=reason,
-        findings=_findings([group for group in groups if group not in study]),
-        measurements=tuple(_measurement(item) for group in study for item in children(group, value_type="NUM")),
+        findings=_findings(str(dataset.SOPInstanceUID), [group for group in groups if not _is_of_study(group)]),
+        measurements=tuple(_measurements(group for group in groups if _is_of_study(group))),
         texts=tuple(_texts(dataset)),
         synthetic=dataset.get("SyntheticData") == "YES",
         predecessor_uids=predecessor_uids(dataset),
@@ -256,10 +258,17 @@ def _texts(dataset: Dataset) -> Iterator[str]:
             yield from (str(child.TextValue) for child in children(item, value_type="TEXT"))
 
 
-def _findings(groups: list[Dataset]) -> tuple[ReportedFinding, ...]:
+def _is_of_study(group: Dataset) -> bool:
+    return text_of(group, Item.TRACKING_ID) == STUDY_TRACKING_ID
+
+
+def _findings(report_uid: str, groups: list[Dataset]) -> tuple[ReportedFinding, ...]:
+    """Groups under one Tracking UID together; others' reports may have groups without, each gets one of its own."""
     by_uid: dict[str, list[Dataset]] = {}
-    for group in groups:
-        by_uid.setdefault(str(children(group, Item.TRACKING_UID)[0].UID), []).append(group)
+    for index, group in enumerate(groups):
+        stated = children(group, Item.TRACKING_UID)
+        uid = str(stated[0].UID) if stated else derive_uid("untracked", report_uid, str(index))
+        by_uid.setdefault(uid, []).append(group)
     return tuple(_finding(uid, members) for uid, members in by_uid.items())
 
 
@@ -280,7 +289,7 @@ def _finding(uid: str, groups: list[Dataset]) -> ReportedFinding:
             for item in children(group, Item.SEGMENTATION_FRAME)
         ),
         polygons=tuple(_polygon(item) for group in groups for item in children(group, value_type="SCOORD")),
-        measurements=tuple(_measurement(item) for group in groups for item in children(group, value_type="NUM")),
+        measurements=tuple(_measurements(groups)),
         evaluations=tuple(_evaluation(item) for group in groups for item in _evaluation_items(group)),
     )
 
@@ -300,17 +309,25 @@ def _frame_link(reference: Dataset) -> SegmentLink:
     )
 
 
+def _measurements(groups: Iterable[Dataset]) -> Iterator[Measurement]:
+    """The numbers of groups; an item without a value (PS3.3 C.18.1: it says why) is no measurement."""
+    for group in groups:
+        for item in children(group, value_type="NUM"):
+            if item.get("MeasuredValueSequence"):
+                yield _measurement(item)
+
+
 def _measurement(item: Dataset) -> Measurement:
     value = item.MeasuredValueSequence[0]
     concept, method = name_of(item), coded_value(item, Item.METHOD)
-    if concept is None or method is None:
-        raise ValueError("a measurement has no name or no method")
+    if concept is None:
+        raise ValueError("a measurement has no name")
     exact = value.get("FloatingPointValue")
     return Measurement(
         concept=concept,
         value=float(value.NumericValue if exact is None else exact),
         unit=code_of(value.MeasurementUnitsCodeSequence[0]),
-        method=method.meaning,
+        method=METHOD_NOT_STATED if method is None else method.meaning,
         derivation=coded_value(item, Item.DERIVATION),
     )
 
