@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bmnode.domain.geometry import BoolArray, VolumeGeometry
 from operators.kernels.canal import CanalLimits, find_canal
 from operators.kernels.cavity import CavityLimits, find_cavities
-from operators.kernels.components import label, largest
+from operators.kernels.components import components, label, largest, minimum_voxels
 from operators.kernels.contrast import ContrastLimits, find_contrast
 from operators.kernels.ct_orientation import Orientation, OrientationLimits, judge_orientation
 from operators.kernels.morphology import (
@@ -29,8 +29,16 @@ from operators.kernels.morphology import (
 )
 from operators.kernels.orientation import PatientAxes
 
-METHOD = "CT_BONE_150_V2"
+METHOD = "CT_BONE_150_V3"
 _CAVITY_CM2 = 20.0
+_LIMB_ML = 25.0
+"""Of an arm or leg that lies apart from the rest in the field, at least."""
+_LIMB_DENSE = 0.5
+"""Share of bone in it, at most: what is denser is equipment."""
+_LUNG_OPENING_MM = 8.0
+"""Half of what clothes, blankets and the blurred outline of the skin are thick at most."""
+_LUNG_BESIDE = 0.6
+"""Share of a lung that lies no further to the front or back than the patient's core in its slice."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +113,7 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
     blocks = block_means(turned.astype(np.float32, copy=False), factors)
     z, y, x = (step * factor for step, factor in zip(axes.spacing_mm, factors, strict=True))
     spacing = (z, y, x)
-    body = body_mask(blocks, spacing_mm=spacing, limits=limits)
+    body = body_mask(blocks, spacing_mm=spacing, profile=profile)
     dense = (blocks > limits.bone_hu) & body
     contrast = find_contrast(blocks, dense, spacing_mm=spacing, limits=profile.contrast)
     dense = _bony_components(dense & ~contrast, blocks, spacing_mm=spacing, limits=limits)
@@ -143,17 +151,63 @@ def _with_marrow(closed: BoolArray, blocks: npt.NDArray[np.float32], *, limits: 
     return filled
 
 
-def body_mask(blocks: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: BoneLimits) -> BoolArray:
-    """The patient without the table: the largest part that survives an opening, grown back and filled by slices.
+def body_mask(blocks: npt.NDArray[np.float32], *, spacing_mm: Spacing, profile: BoneProfile) -> BoolArray:
+    """The patient without the table: what survives an opening and is patient, grown back and filled by slices.
 
-    Computed on blocks of twice the size, since the outline needs no more.
+    Lungs count as tissue in the opening: a lean chest's wall is thinner than what it takes away. `blocks` are HU
+    (z, y, x), y to the back. Computed on blocks of twice the size, since the outline needs no more.
     """
-    double = (2, 2, 2)
-    coarse = block_means(blocks, double) > limits.body_hu
+    double, limits = (2, 2, 2), profile.bone
+    coarse = block_means(blocks, double)
     z, y, x = (step * 2.0 for step in spacing_mm)
-    core = largest(open_parts(coarse, radius_mm=limits.table_opening_mm, spacing_mm=(z, y, x)))
-    grown = dilate(core, radius_mm=limits.table_opening_mm, spacing_mm=(z, y, x)) & coarse
+    spacing, radius_mm = (z, y, x), limits.table_opening_mm
+    tissue = coarse > limits.body_hu
+    opened = open_parts(tissue, radius_mm=radius_mm, spacing_mm=spacing)
+    lungs = _lungs(coarse, largest(opened), spacing_mm=spacing, limits=profile.orientation)
+    if lungs.any():
+        near = dilate(lungs, radius_mm=2.0 * radius_mm, spacing_mm=spacing)
+        lungs |= fill_slices(tissue | lungs) & near  # bronchi, and recesses as narrow as the one behind a sternum
+        opened = open_parts(tissue | lungs, radius_mm=radius_mm, spacing_mm=spacing)
+    core = _patient(coarse, opened, spacing_mm=spacing, limits=limits)
+    grown = dilate(core, radius_mm=radius_mm, spacing_mm=spacing) & (tissue | lungs)
     return expand_blocks(fill_slices(grown), double, shape=blocks.shape)
+
+
+def _patient(
+    coarse: npt.NDArray[np.float32], opened: BoolArray, *, spacing_mm: Spacing, limits: BoneLimits
+) -> BoolArray:
+    """The largest part, and the others that are soft for the most and hold bone: an arm beside the trunk, a leg."""
+    patient = largest(opened)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    least = minimum_voxels(_LIMB_ML, voxel_volume_ml=voxel_ml)
+    for part in components(opened & ~patient, minimum_voxels=least, connectivity=6):
+        dense = coarse[part.box][part.values] > limits.bone_hu
+        if np.count_nonzero(dense) * voxel_ml >= limits.minimum_component_ml and float(dense.mean()) <= _LIMB_DENSE:
+            patient[part.box] |= part.values
+    return patient
+
+
+def _lungs(
+    coarse: npt.NDArray[np.float32], core: BoolArray, *, spacing_mm: Spacing, limits: OrientationLimits
+) -> BoolArray:
+    """Lungs by their HU, beside a core of the patient: no foam of a table, which lies behind it, nor a blanket before.
+
+    They need not be enclosed: the field may cut them.
+    """
+    airy = (coarse > limits.lung_lowest_hu) & (coarse < limits.lung_highest_hu)
+    lungs = np.zeros_like(airy)
+    rows = np.arange(core.shape[1])[None, :]
+    shown = core.any(axis=2)
+    between = (rows >= np.argmax(shown, axis=1)[:, None]) & (
+        rows < core.shape[1] - np.argmax(shown[:, ::-1], axis=1)[:, None]
+    )
+    beside = (between & shown.any(axis=1)[:, None])[:, :, None]
+    least = minimum_voxels(limits.lung_ml, voxel_volume_ml=float(np.prod(spacing_mm)) / 1000.0)
+    opened = open_parts(airy, radius_mm=_LUNG_OPENING_MM, spacing_mm=spacing_mm)
+    for part in components(opened, minimum_voxels=least, connectivity=6):
+        if float(np.mean(np.broadcast_to(beside, airy.shape)[part.box][part.values])) >= _LUNG_BESIDE:
+            lungs[part.box] |= part.values
+    return lungs
 
 
 def _bony_components(
