@@ -20,7 +20,7 @@ from bmnode.domain.study import Branch, Classification, StudyHeaders
 from operators.graph.contract import StudyInput
 from operators.kernels.coarse_ct import CoarseCt, find_lungs
 from operators.kernels.reference_uptake import sphere
-from operators.kernels.suv import SuvScale
+from operators.kernels.suv import PetSeries, SuvScale
 from operators.readers.pet import SuvVolume
 from operators.readers.volume import ImageVolume
 from pipelines.hybrid import HybridBone
@@ -70,7 +70,9 @@ def case(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) ->
         classification=Classification(branch=Branch.PET_CT),
         files={},
     )
-    suv = SuvVolume(volume=volume, scale=SuvScale(factors=(1.0,), per_bq_ml=1e-4), lean_share=0.75)
+    suv = SuvVolume(
+        volume=volume, scale=SuvScale(factors=(1.0,), per_bq_ml=1e-4), series=PetSeries(units="GML"), lean_share=0.75
+    )
     ct = _torso((z * shape[0], y * shape[1], x * shape[2]))
     references = find_references(volume, ct, plausible=profile().reference.plausible.FDG, limits=profile().reference)
     segmented = Segmented(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from bmnode.domain.study import EnergyWindow, Plane, SeriesHeader, StudyHeaders
 from bmnode.selection import diffusion
 from bmnode.selection.age import is_minor
 from bmnode.selection.attributes import codes, count, items, number, numbers, text, texts, uid
+from bmnode.selection.multi_frame import agents, frame_macros
 from bmnode.selection.tracers import named_tracers, normalise_radionuclide, normalise_tracer
 
 _KEYWORDS = (
@@ -31,8 +32,9 @@ _KEYWORDS = (
     "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined", "FrameOfReferenceUID", "Rows",
     "Columns", "NumberOfFrames", "PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient",
     "ConvolutionKernel", "EchoTime", "RepetitionTime", "SequenceName", "DiffusionBValue", "Units", "SeriesType",
-    "CorrectedImage", "RadiopharmaceuticalInformationSequence", "EnergyWindowInformationSequence",
-    "DetectorInformationSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "CorrectedImage", "AttenuationCorrected", "RadiopharmaceuticalInformationSequence",
+    "EnergyWindowInformationSequence", "DetectorInformationSequence", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
 _GE_NUCLIDE_NAME = (0x0011, 0x100D)
 _TAGS = [*(BaseTag(tag_for_keyword(keyword) or 0) for keyword in _KEYWORDS), Tag(_GE_NUCLIDE_NAME)]
@@ -180,6 +182,7 @@ def _series_header(series_uid: str, parts: _SeriesParts) -> SeriesHeader:
     first = parts.first
     spacing = numbers(_measures(first), "PixelSpacing")
     plane = _plane(_orientation(first))
+    macros = frame_macros(first, 0)
     return SeriesHeader(
         series_uid=series_uid,
         modality=text(first, "Modality") or "",
@@ -195,9 +198,9 @@ def _series_header(series_uid: str, parts: _SeriesParts) -> SeriesHeader:
         columns=count(first, "Columns"),
         spacing_mm=(spacing[0], spacing[1]) if len(spacing) == 2 and min(spacing) > 0 else None,
         has_position=plane is not None and len(_position(first)) == 3,
-        units=text(first, "Units"),
-        corrected_image=frozenset(texts(first, "CorrectedImage")),
-        series_type=texts(first, "SeriesType"),
+        units=next(iter(_stated(macros, "Units")), None),
+        corrected_image=_corrected(macros),
+        series_type=_stated(macros, "SeriesType"),
         radionuclide=_radionuclide(first),
         tracer=normalise_tracer(*_tracer_statements(first)),
         named_tracers=named_tracers(*_tracer_statements(first)),
@@ -210,6 +213,18 @@ def _series_header(series_uid: str, parts: _SeriesParts) -> SeriesHeader:
         convolution_kernel=text(first, "ConvolutionKernel"),
         echo_time_ms=number(first, "EchoTime"),
         repetition_time_ms=number(first, "RepetitionTime"),
+    )
+
+
+def _stated(macros: Sequence[Dataset], keyword: str) -> tuple[str, ...]:
+    """The values of the first macro that has any."""
+    return next((found for macro in macros if (found := texts(macro, keyword))), ())
+
+
+def _corrected(macros: Sequence[Dataset]) -> frozenset[str]:
+    """Corrected Image (0028,0051); an enhanced PET says YES or NO for each correction instead (PS3.3 C.8.22.6)."""
+    return frozenset(
+        {*_stated(macros, "CorrectedImage"), *(("ATTN",) if text(macros[-1], "AttenuationCorrected") == "YES" else ())}
     )
 
 
@@ -271,15 +286,11 @@ def energy_windows(dataset: Dataset) -> tuple[EnergyWindow, ...]:
     return tuple(found)
 
 
-def _agents(dataset: Dataset) -> tuple[Dataset, ...]:
-    return items(dataset, "RadiopharmaceuticalInformationSequence")
-
-
 def _radionuclide(dataset: Dataset) -> str | None:
-    coded = [code for agent in _agents(dataset) for code in codes(agent, "RadionuclideCodeSequence")]
-    pharmaceutical = [code for agent in _agents(dataset) for code in codes(agent, "RadiopharmaceuticalCodeSequence")]
+    coded = [code for agent in agents(dataset) for code in codes(agent, "RadionuclideCodeSequence")]
+    pharmaceutical = [code for agent in agents(dataset) for code in codes(agent, "RadiopharmaceuticalCodeSequence")]
     named = [code.meaning for code in (*coded, *pharmaceutical)]
-    spoken = [text(agent, "Radiopharmaceutical") or "" for agent in _agents(dataset)]
+    spoken = [text(agent, "Radiopharmaceutical") or "" for agent in agents(dataset)]
     windows = [text(window, "EnergyWindowName") or "" for window in items(dataset, "EnergyWindowInformationSequence")]
     return normalise_radionuclide(
         coded, (*named, *spoken, text(dataset, _GE_NUCLIDE_NAME) or "", *windows, _nuclear_text(dataset))
@@ -288,8 +299,8 @@ def _radionuclide(dataset: Dataset) -> str | None:
 
 def _tracer_statements(dataset: Dataset) -> tuple[tuple[Code, ...], tuple[str, ...]]:
     """The radiopharmaceutical's codes, and every text that may name it, the most exact first."""
-    coded = [code for agent in _agents(dataset) for code in codes(agent, "RadiopharmaceuticalCodeSequence")]
-    spoken = [text(agent, "Radiopharmaceutical") or "" for agent in _agents(dataset)]
+    coded = [code for agent in agents(dataset) for code in codes(agent, "RadiopharmaceuticalCodeSequence")]
+    spoken = [text(agent, "Radiopharmaceutical") or "" for agent in agents(dataset)]
     return tuple(coded), (*(code.meaning for code in coded), *spoken, _nuclear_text(dataset))
 
 

@@ -32,6 +32,9 @@ _PLAUSIBLE_SUV = (0.05, 200.0)
 """Project rule, for the 99th percentile of what is above 0. Bodies have an SUV of 1 on average: an image a thousand
 times lower was SUV before it was scaled, one far above is in another unit than its header says."""
 _SAMPLE = 1_000_000
+_HELD_SHARE = 1.5
+"""Project rule: SUV summed over volume is what the field holds of the injected activity, times the weight. It cannot
+be more than all; half as much again is left for calibration and noise."""
 _PLAUSIBLE_WEIGHT_KG = (2.0, 400.0)
 _PLAUSIBLE_HEIGHT_M = (0.4, 2.6)
 """Project rules: outside, the number is in another unit or a placeholder."""
@@ -57,6 +60,7 @@ class PetSeries:
 
     `weight` and `height` as written (kg and m expected), `dose` as written (Bq expected). `injected_clock` tells
     that of `injected_at` only the time of day is known: its date is that of the decay reference, or the day before.
+    An `enhanced` image (PS3.3 A.56) writes the dose in MBq and dates its decay correction, `decay_corrected_at`.
     """
 
     units: str
@@ -78,6 +82,8 @@ class PetSeries:
     philips_suv_factor: float | None = None
     philips_activity_factor: float | None = None
     slices: tuple[PetSlice, ...] = ()
+    enhanced: bool = False
+    decay_corrected_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +129,19 @@ def require_plausible(suv: npt.NDArray[np.floating]) -> None:
         raise SuvNotComputableError("The values are far too low for their unit; SUV may have been applied already.")
     if high > _PLAUSIBLE_SUV[1]:
         raise SuvNotComputableError("The values are far too high for their unit.")
+
+
+def require_conserved(suv: npt.NDArray[np.floating], series: PetSeries, *, voxel_volume_ml: float) -> None:
+    """Raises SuvNotComputableError where the image (SUVbw) holds more activity than the patient was given.
+
+    A dose of 20 mCi that is read as 20 MBq is plausible in itself; the image that it leads to is not.
+    """
+    body, _ = _body(series)
+    share = float(suv.sum(dtype=np.float64)) * voxel_volume_ml / (1000.0 * body.weight_kg)
+    if share > _HELD_SHARE:
+        raise SuvNotComputableError(
+            f"The image holds {share:.1f} times the injected activity; the dose may be written in another unit."
+        )
 
 
 def suv_factor_of_type(series: PetSeries, *, suv_type: str) -> float:
@@ -218,7 +237,8 @@ def _activity_scale(series: PetSeries, *, body: Body, per_unit: float, notes: tu
     reference, how = _decay_reference(series, half_life_s=half_life_s)
     elapsed_s = _elapsed_s(series, until=reference, half_life_s=half_life_s)
     factor = per_unit * grams / decayed(dose, elapsed_s=elapsed_s, half_life_s=half_life_s)
-    return SuvScale(factors=(factor,) * max(len(series.slices), 1), notes=(*notes, how), uptake_time_s=elapsed_s)
+    waited_s = _uptake_s(series) if series.enhanced else elapsed_s
+    return SuvScale(factors=(factor,) * max(len(series.slices), 1), notes=(*notes, how), uptake_time_s=waited_s)
 
 
 def _dose_bq(series: PetSeries) -> tuple[float, tuple[str, ...]]:
@@ -230,7 +250,8 @@ def _dose_bq(series: PetSeries) -> tuple[float, tuple[str, ...]]:
         raise SuvNotComputableError(
             f"An injected dose of {dose / 1e6:g} MBq is not plausible; it may be written in another unit."
         )
-    return dose, ("The injected dose was read as MBq.",) if in_mbq else ()
+    as_it_should = in_mbq is series.enhanced
+    return dose, () if as_it_should else (f"The injected dose was read as {'MBq' if in_mbq else 'Bq'}.",)
 
 
 def _half_life_s(series: PetSeries) -> float:
@@ -255,6 +276,10 @@ def _undo_decay(series: PetSeries, item: PetSlice, *, half_life_s: float) -> flo
 
 def _decay_reference(series: PetSeries, *, half_life_s: float) -> tuple[datetime, str]:
     """The moment that START refers to, and how it was found."""
+    if series.enhanced:
+        if series.decay_corrected_at is None:
+            raise SuvNotComputableError("The moment that decay correction refers to is not given.")
+        return series.decay_corrected_at, "Decay reference: the decay correction time."
     acquired = [item.acquired_at for item in series.slices if item.acquired_at is not None]
     if series.series_at is not None and acquired and all(series.series_at <= moment for moment in acquired):
         return series.series_at, "Decay reference: series time."

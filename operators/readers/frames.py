@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from bmnode.domain.study import Reason
+from bmnode.selection.multi_frame import frame_macros
 from operators.graph.contract import NotAssessableError
 from operators.readers.diffusion import b_value_of, gradient_of
 
@@ -123,16 +124,10 @@ def _frames_of(dataset: Dataset, path: Path) -> list[Frame]:
 
 def _enhanced_frames(dataset: Dataset, path: Path) -> list[Frame]:
     """PS3.3 C.7.6.16: a per-frame group overrules the shared one, which overrules the data set."""
-    shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    groups = dataset.PerFrameFunctionalGroupsSequence
+    count = len(dataset.PerFrameFunctionalGroupsSequence)
     return [
-        _frame(dataset, [*_macros(group), *_macros(shared[0]), dataset], path=path, index=index, count=len(groups))
-        for index, group in enumerate(groups)
+        _frame(dataset, frame_macros(dataset, index), path=path, index=index, count=count) for index in range(count)
     ]
-
-
-def _macros(group: Dataset) -> list[Dataset]:
-    return [element.value[0] for element in group if element.VR == "SQ" and element.value]
 
 
 def _nm_frames(dataset: Dataset, path: Path) -> list[Frame]:

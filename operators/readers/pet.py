@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from operators.kernels.suv import (
     PetSlice,
     SuvNotComputableError,
     SuvScale,
+    require_conserved,
     require_plausible,
     suv_factor_of_type,
     suv_scale,
 )
+from operators.readers.enhanced_pet import PetFrame, flat_frames, is_enhanced
 from operators.readers.frames import read_header
 from operators.readers.moments import moment_of, moment_of_datetime
 from operators.readers.radionuclide import radionuclide_of, radiopharmaceutical_of
@@ -44,6 +47,7 @@ _SERIES_LEVEL = (
     "PatientSex",
     "SeriesDate",
     "SeriesTime",
+    "DecayCorrectionDateTime",
 )
 _INJECTION_LEVEL = (
     "RadionuclideTotalDose",
@@ -58,11 +62,13 @@ _INJECTION_LEVEL = (
 class SuvVolume:
     """SUVbw in g/ml on the PET grid, with how it was computed.
 
-    `lean_share` is lean body mass (Janmahasatian) over weight, None where height or sex is not known.
+    `series` is what its headers say; `lean_share` is lean body mass (Janmahasatian) over weight, None where height or
+    sex is not known.
     """
 
     volume: ImageVolume
     scale: SuvScale
+    series: PetSeries
     lean_share: float | None = None
 
 
@@ -73,16 +79,32 @@ def read_suv(files: Sequence[Path]) -> SuvVolume:
     and whatever `read_volume` raises.
     """
     volume = read_volume(files)
-    headers = [read_header(path) for path in volume.slice_paths]
     try:
-        series = pet_series_of(headers)
+        frames = _pet_frames(volume)
+        series = pet_series_of([frame.header for frame in frames])
         scale = suv_scale(series)
-        for index, factor in enumerate(scale.factors):
-            volume.array[index] *= factor
+        for index, (factor, frame) in enumerate(zip(scale.factors, frames, strict=True)):
+            volume.array[index] *= factor * frame.per_rescaled
         require_plausible(volume.array)
+        require_conserved(volume.array, series, voxel_volume_ml=volume.geometry.voxel_volume_ml)
     except SuvNotComputableError as error:
         raise NotAssessableError(Reason.MISSING_CALIBRATION, f"SUV is not computable: {error}") from error
-    return SuvVolume(volume=volume, scale=scale, lean_share=_lean_share(series))
+    if any(frame.per_rescaled != 1.0 for frame in frames):
+        scale = replace(scale, per_bq_ml=None)  # a reader who rescales the image does not get Bq/ml
+    return SuvVolume(volume=volume, scale=scale, series=series, lean_share=_lean_share(series))
+
+
+def _pet_frames(volume: ImageVolume) -> list[PetFrame]:
+    """The header of every slice, those of multi-frame objects laid flat; each file is read once."""
+    read: dict[Path, Dataset] = {}
+    frames: list[PetFrame] = []
+    for path, index in zip(volume.slice_paths, volume.slice_frames, strict=True):
+        if path not in read:
+            read = {path: read_header(path)}
+        header = read[path]
+        is_multi_frame = "PerFrameFunctionalGroupsSequence" in header
+        frames += flat_frames(header, [index]) if is_multi_frame else [PetFrame(header=header)]
+    return frames
 
 
 def _lean_share(series: PetSeries) -> float | None:
@@ -102,6 +124,7 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
     _require_agreement(headers)
     injected_at, injected_clock = _injection(first, drug)
     return PetSeries(
+        enhanced=is_enhanced(first),
         units=str(first.get("Units") or ""),
         suv_type=str(first.get("SUVType") or ""),
         corrected=frozenset(_texts(first.get("CorrectedImage"))),
@@ -117,6 +140,7 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
         injected_at=injected_at,
         injected_clock=injected_clock,
         series_at=moment_of(first.get("SeriesDate"), first.get("SeriesTime")),
+        decay_corrected_at=_local_moment(first, "DecayCorrectionDateTime"),
         ge_scan_at=moment_of_datetime(_private(first, _GE_GROUP, _GE_CREATOR, 0x0D)),
         philips_suv_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, _PHILIPS_SUV)),
         philips_activity_factor=_number(_private(first, _PHILIPS_GROUP, _PHILIPS_CREATOR, _PHILIPS_ACTIVITY)),
@@ -125,12 +149,20 @@ def pet_series_of(headers: Sequence[Dataset]) -> PetSeries:
 
 
 def _slice(header: Dataset) -> PetSlice:
-    duration_ms, reference_ms = _number(header.get("ActualFrameDuration")), _number(header.get("FrameReferenceTime"))
+    """Timing of a slice; a multi-frame object states date and time in one (PS3.3 C.7.6.16.2.2)."""
+    duration_ms = _number(header.get("ActualFrameDuration") or header.get("FrameAcquisitionDuration"))
+    reference_ms = _number(header.get("FrameReferenceTime"))
     return PetSlice(
-        acquired_at=moment_of(header.get("AcquisitionDate"), header.get("AcquisitionTime")),
+        acquired_at=_local_moment(header, "FrameAcquisitionDateTime")
+        or moment_of(header.get("AcquisitionDate"), header.get("AcquisitionTime"))
+        or _local_moment(header, "AcquisitionDateTime"),
         duration_s=None if duration_ms is None else duration_ms / 1000.0,
         frame_reference_s=None if reference_ms is None else reference_ms / 1000.0,
     )
+
+
+def _local_moment(header: Dataset, keyword: str) -> datetime | None:
+    return moment_of_datetime(header.get(keyword), local_offset=header.get("TimezoneOffsetFromUTC"))
 
 
 def _require_agreement(headers: Sequence[Dataset]) -> None:

@@ -46,6 +46,7 @@ class ImageVolume:
         source_instance_uids: SOP Instance UID of every slice in slice order; one alone for a multi-frame source.
         source_frames: the frame number (from 1) of every slice of a multi-frame source; empty for classic slices.
         slice_paths: the file of every slice.
+        slice_frames: the frame (from 0) of that file that every slice is.
         b_value: s/mm2, where all slices share one.
     """
 
@@ -54,6 +55,7 @@ class ImageVolume:
     source_instance_uids: tuple[str, ...]
     source_frames: tuple[int, ...] = ()
     slice_paths: tuple[Path, ...] = ()
+    slice_frames: tuple[int, ...] = ()
     b_value: float | None = None
 
     def __post_init__(self) -> None:
@@ -129,6 +131,7 @@ def volume_of(stack: Sequence[Frame]) -> ImageVolume:
         else tuple(frame.sop_instance_uid for frame in stack),
         source_frames=tuple(frame.frame_index + 1 for frame in stack) if multi_frame else (),
         slice_paths=tuple(frame.path for frame in stack),
+        slice_frames=tuple(frame.frame_index for frame in stack),
         b_value=b_values.pop() if len(b_values) == 1 else None,
     )
 

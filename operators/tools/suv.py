@@ -15,8 +15,7 @@ from bmnode.errors import NotFoundError, RefusedError
 from bmnode.selection.headers import read_study
 from operators.graph.contract import NotAssessableError
 from operators.kernels.suv import METHOD, SuvNotComputableError, suv_factor_of_type
-from operators.readers.frames import read_header
-from operators.readers.pet import pet_series_of, read_suv
+from operators.readers.pet import read_suv
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _UNIT = {SuvType.BSA: "cm2/ml"}
@@ -35,8 +34,7 @@ def write_suv(files: Sequence[Path], *, out: Path, suv_type: SuvType) -> SuvRepo
         suv = read_suv(series)
         factor = 1.0
         if suv_type is not SuvType.BW:
-            headers = [read_header(path) for path in suv.volume.slice_paths]
-            factor = suv_factor_of_type(pet_series_of(headers), suv_type=_DICOM_TYPE[suv_type])
+            factor = suv_factor_of_type(suv.series, suv_type=_DICOM_TYPE[suv_type])
     except NotAssessableError as error:
         raise RefusedError(str(error)) from error
     except SuvNotComputableError as error:

@@ -105,6 +105,34 @@ REFUSED = (
         words="dose is missing",
     ),
     Case(
+        name="PET dose in kBq",
+        study="pet-alone",
+        change=make.drug(RadionuclideTotalDose="280000"),
+        reason=Reason.MISSING_CALIBRATION,
+        words="An injected dose of 0.28 MBq is not plausible; it may be written in another unit",
+    ),
+    Case(
+        name="PET dose in mCi",
+        study="pet-alone",
+        change=make.drug(RadionuclideTotalDose="7.57"),
+        reason=Reason.MISSING_CALIBRATION,
+        words="An injected dose of 7.57 MBq is not plausible; it may be written in another unit",
+    ),
+    Case(
+        name="PET dose in mCi that would do as MBq",
+        study="pet-alone",
+        change=lambda images: make.drug(RadionuclideTotalDose="20")(make.given(mbq=740.0)(images)),
+        reason=Reason.MISSING_CALIBRATION,
+        words="times the injected activity; the dose may be written in another unit",
+    ),
+    Case(
+        name="PET with SUV already applied, still called Bq/ml",
+        study="pet-alone",
+        change=lambda images: make.set_to(Units="BQML", SUVType=None)(make.as_suv(images)),
+        reason=Reason.MISSING_CALIBRATION,
+        words="SUV may have been applied already",
+    ),
+    Case(
         name="half-life of another nuclide",
         study="pet-alone",
         change=make.drug(RadionuclideHalfLife="4057.7"),
@@ -228,6 +256,27 @@ REFUSED = (
         reason=Reason.UNEXPLAINED_ORIENTATION,
         words="situs inversus",
     ),
+    Case(
+        name="SPECT/CT left to right",
+        study="spect",
+        change=make.turned(lambda pixels: pixels[..., ::-1]),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="liver seems to lie on the left",
+    ),
+    Case(
+        name="SPECT/CT back to front",
+        study="spect",
+        change=make.turned(lambda pixels: pixels[..., ::-1, :]),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="spine lies at the front",
+    ),
+    Case(
+        name="SPECT/CT on its side",
+        study="spect",
+        change=make.turned(lambda pixels: np.rot90(pixels, axes=(-2, -1))),
+        reason=Reason.UNEXPLAINED_ORIENTATION,
+        words="spine",
+    ),
 )
 
 FLAGGED = (
@@ -237,6 +286,20 @@ FLAGGED = (
         change=make.thinned(0.19),
         words="below 500,000 the hot spots are unreliable",
         without="Bone Scan Index",
+    ),
+    Flagged(
+        name="SPECT dose in kBq",
+        study="spect",
+        change=make.of_modality("NM", make.drug(RadionuclideTotalDose="680000")),
+        words="An injected dose of 0.68 MBq is not plausible; it may be written in another unit",
+        without="SUVbw",
+    ),
+    Flagged(
+        name="SPECT dose in mCi",
+        study="spect",
+        change=make.of_modality("NM", make.drug(RadionuclideTotalDose="18.4")),
+        words="An injected dose of 18.4 MBq is not plausible; it may be written in another unit",
+        without="SUVbw",
     ),
     Flagged(
         name="age not stated",
@@ -303,8 +366,10 @@ def test_what_is_doubtful_is_said(
     [
         (make.drug(RadionuclideTotalDose="280"), "SUV prerequisites: warn. The injected dose was read as MBq."),
         (make.as_suv, "SUV prerequisites: pass."),
+        (make.as_legacy_converted, "SUV prerequisites: pass."),
+        (make.as_enhanced_pet, "SUV prerequisites: pass."),
     ],
-    ids=["dose in MBq", "SUV already applied"],
+    ids=["dose in MBq", "SUV already applied", "legacy converted", "enhanced"],
 )
 def test_uptake_is_scaled_once(
     simulated: Patient,
@@ -315,7 +380,8 @@ def test_uptake_is_scaled_once(
     change: Change,
     words: str,
 ) -> None:
-    """A dose in MBq, which is told, and an image that is SUV already give the SUV of the image in Bq/ml."""
+    """A dose in MBq, which is told, an image that is SUV already, and multi-frame objects give the SUV of the image in
+    Bq/ml."""
     _, report = assess(simulated.copy("pet-alone", tmp_path / "in", change=change))
     assert words in " ".join(report.texts)
     assert suv_maxima(report) == pytest.approx(suv_maxima(unbroken("pet-alone")), rel=1e-5)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from highdicom.legacy import LegacyConvertedEnhancedPETImage
 from pydicom import Dataset, dcmread
-from pydicom.uid import UID, DigitalXRayImageStorageForPresentation
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, EnhancedPETImageStorage
 
 from bmnode.domain.ids import derive_uid
 
@@ -55,6 +57,19 @@ slice_mm = 5
 increment_mm = 5
 
 [[study]]
+modality = "spect"
+length_mm = 450
+voxel_mm = 6
+centre = "t12"
+
+[study.ct]
+region = "abdomen_pelvis"
+pixel_mm = 2.5
+field_mm = 500
+slice_mm = 5
+increment_mm = 5
+
+[[study]]
 modality = "mri"
 region = "spine_sagittal"
 sequences = ["t1", "dixon", "dwi"]
@@ -71,7 +86,7 @@ class Patient:
     folder: Path
 
     def files(self, study: str) -> list[Path]:
-        """The instances of `planar`, `pet`, `mri`, of `ct` (the CT beside the PET) or `pet-alone`."""
+        """The instances of `planar`, `mri`, `pet` or `spect` with CT, of `ct` (beside the PET) or `pet-alone`."""
         stored = "pet" if study in {"ct", "pet-alone"} else study
         files = sorted((self.folder / stored / "dicom").iterdir())
         wanted = {"ct": "CT", "pet-alone": "PT"}.get(study)
@@ -194,6 +209,28 @@ def only(keep: Callable[[Dataset], bool], *, then: Change = as_it_is) -> Change:
     return lambda images: then([image for image in images if keep(image)])
 
 
+def of_modality(modality: str, change: Change) -> Change:
+    """The change to the instances of one modality; the others stay as they are."""
+
+    def apply(images: Sequence[Dataset]) -> Sequence[Dataset]:
+        changed = change([image for image in images if image.Modality == modality])
+        return [*changed, *(image for image in images if image.Modality != modality)]
+
+    return apply
+
+
+def given(*, mbq: float) -> Change:
+    """PET of another injected activity: dose and image grow together, the SUV stays."""
+
+    def change(image: Dataset) -> None:
+        agent = image.RadiopharmaceuticalInformationSequence[0]
+        share = mbq * 1e6 / float(agent.RadionuclideTotalDose)
+        agent.RadionuclideTotalDose = f"{mbq * 1e6:.9g}"
+        image.RescaleSlope = f"{float(image.RescaleSlope) * share:.9g}"
+
+    return each(change)
+
+
 def as_radiograph(body_part: str) -> Change:
     """One slice as a digital radiograph."""
 
@@ -224,3 +261,42 @@ def seconds_of_day(time: object) -> float:
     """Seconds since midnight of a TM value."""
     text = str(time)
     return int(text[:2]) * 3600.0 + int(text[2:4]) * 60.0 + float(text[4:])
+
+
+def as_legacy_converted(images: Sequence[Dataset]) -> Sequence[Dataset]:
+    """A classic PET series as one Legacy Converted Enhanced PET object, by an independent converter."""
+    series = str(images[0].SeriesInstanceUID)
+    return [
+        LegacyConvertedEnhancedPETImage(
+            images,
+            series_instance_uid=derive_uid(series, "converted"),
+            series_number=9,
+            sop_instance_uid=derive_uid(series, "converted", "instance"),
+            instance_number=1,
+            strict=False,
+        )
+    ]
+
+
+def as_enhanced_pet(images: Sequence[Dataset]) -> Sequence[Dataset]:
+    """A classic PET series in Bq/ml as one Enhanced PET object: nothing is left of the classic attributes."""
+    (image,) = as_legacy_converted(images)
+    first = min(images, key=lambda one: str(one.AcquisitionTime))
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = EnhancedPETImageStorage
+    agent = deepcopy(first.RadiopharmaceuticalInformationSequence[0])
+    agent.RadionuclideTotalDose = f"{float(agent.RadionuclideTotalDose) / 1e6:.9g}"
+    agent.RadiopharmaceuticalAgentNumber = 1
+    image.RadiopharmaceuticalInformationSequence = [agent]
+    image.DecayCorrected = image.AttenuationCorrected = "YES"
+    image.DecayCorrectionDateTime = f"{first.SeriesDate}{first.SeriesTime}"
+    shared = image.SharedFunctionalGroupsSequence[0]
+    del shared.UnassignedSharedConvertedAttributesSequence
+    for group in image.PerFrameFunctionalGroupsSequence:
+        group.pop("UnassignedPerFrameConvertedAttributesSequence", None)
+        rescale = (group if "PixelValueTransformationSequence" in group else shared).PixelValueTransformationSequence
+        mapping, unit = Dataset(), Dataset()
+        unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning = "Bq/ml", "UCUM", "Becquerels/milliliter"
+        mapping.MeasurementUnitsCodeSequence = [unit]
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = float(rescale[0].RescaleSlope), 0.0
+        group.RealWorldValueMappingSequence = [mapping]
+    return [image]

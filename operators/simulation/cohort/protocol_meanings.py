@@ -72,7 +72,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Habits": {
         "vendor": "Whose private tags and units the objects show.",
         "per_slice_slopes": "Every PET or MR slice has a Rescale Slope of its own.",
-        "enhanced": "Enhanced multi-frame objects where the standard has them (CT, MR).",
+        "enhanced": "Enhanced multi-frame objects where the standard has them (CT, MR, PET).",
         "missing_optional": "Optional attributes are absent.",
         "duplicate_slices": "Slices of the first volume that come twice.",
         "missing_slices": "Slices of the first volume that are missing.",

@@ -31,8 +31,8 @@ from operators.simulation.dicom.elements import (
 from operators.simulation.dicom.series import Series
 from operators.simulation.dicom.slices import SliceOrder, Stack, resend
 
-Groups = Mapping[str, Dataset]
-"""Functional groups by the keyword of their sequence."""
+Groups = Mapping[str, Dataset | Sequence[Dataset]]
+"""Functional groups by the keyword of their sequence: one item, or several."""
 
 _STACK_DIMENSIONS = (
     ("StackID", "FrameContentSequence"),
@@ -74,6 +74,7 @@ class MultiFrame:
         template: attributes of the object.
         shared: groups that are the same in every frame.
         own: groups of one frame beyond its place and content.
+        timing: attributes of one frame's content that say when it was acquired.
         further_dimensions: keyword of the dimension and of its group, before the position.
         slice_mm: Slice Thickness.
     """
@@ -81,6 +82,7 @@ class MultiFrame:
     template: Dataset
     shared: Groups
     own: Callable[[FrameSource], Groups]
+    timing: Callable[[FrameSource], Mapping[str, Any]] = lambda frame: {}  # noqa: ARG005 - a millisecond a frame
     further_dimensions: tuple[tuple[str, str], ...] = ()
     slice_mm: float
 
@@ -113,7 +115,7 @@ def anatomy(series: Series) -> Dataset:
 
 
 def multi_frame_attributes(series: Series, *, image_type: Sequence[str], content_at: datetime) -> dict[str, Any]:
-    """What the Enhanced CT and MR Image modules have in common."""
+    """What the Enhanced CT, MR and PET Image modules have in common."""
     return {
         "ImageType": list(image_type),
         "AcquisitionDateTime": datetime_text(series.start),
@@ -140,7 +142,10 @@ def _frames(series: Series, stacks: Sequence[Stack]) -> list[FrameSource]:
 
 
 def _group(groups: Groups) -> Dataset:
-    return fill(Dataset(), {keyword: [macro] for keyword, macro in groups.items()})
+    return fill(
+        Dataset(),
+        {keyword: [found] if isinstance(found, Dataset) else list(found) for keyword, found in groups.items()},
+    )
 
 
 def _shared_groups(series: Series, stack: Stack, kind: MultiFrame) -> Groups:
@@ -175,6 +180,7 @@ def _frame_groups(series: Series, frame: FrameSource, kind: MultiFrame) -> Group
             "StackID": "1",
             "InStackPositionNumber": position,
             "DimensionIndexValues": [1, position, *([frame.place + 1] if kind.further_dimensions else [])],
+            **kind.timing(frame),
         }
     )
     return {

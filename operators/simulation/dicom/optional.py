@@ -28,9 +28,9 @@ EMPTIED = (
 
 KEPT = {
     "NM": frozenset({"SpacingBetweenSlices"}),
-    "Enhanced": frozenset({"DeviceSerialNumber", "SoftwareVersions"}),
+    "Enhanced": frozenset({"DeviceSerialNumber", "SoftwareVersions", "ScatterCorrectionMethod"}),
 }
-"""Without them slices of a tomogram have no place; enhanced objects require their equipment in full."""
+"""Without them slices of a tomogram have no place; enhanced objects require their equipment and corrections in full."""
 
 
 def strip_optional(dataset: Dataset) -> None:

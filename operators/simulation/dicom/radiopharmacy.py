@@ -53,6 +53,15 @@ def pet_dose(tracer: Tracer, *, dose_mbq: float, injected_at: datetime) -> Datas
     )
 
 
+def enhanced_pet_dose(tracer: Tracer, *, dose_mbq: float, injected_at: datetime) -> Dataset:
+    """The same of an Enhanced PET image, which states the dose in MBq (PS3.3 C.8.22.4)."""
+    dose = pet_dose(tracer, dose_mbq=dose_mbq, injected_at=injected_at)
+    del dose.RadiopharmaceuticalStartTime
+    dose.RadionuclideTotalDose = decimal(dose_mbq)
+    dose.RadiopharmaceuticalAgentNumber = 1
+    return dose
+
+
 def _common(tracer: Tracer, *, injected_at: datetime) -> dict[str, Any]:
     name, code = _PHARMACEUTICALS[tracer]
     return {

@@ -30,7 +30,7 @@ class Habits:
     Args:
         vendor: private tags and units (Philips PET in counts with (7053,1000); GE's (0009,100D)).
         per_slice_slopes: every PET or MR slice has a Rescale Slope of its own.
-        enhanced: enhanced multi-frame objects where the standard has them and readers know them (CT, MR).
+        enhanced: enhanced multi-frame objects where the standard has them and readers know them (CT, MR, PET).
         missing_optional: optional attributes (Patient's Size, Series Description) are absent, those of type 2 empty.
         duplicate_slices: how many slices of the first volume come again as instances of their own.
         missing_slices: how many slices of the first volume, never the ends, do not come at all.

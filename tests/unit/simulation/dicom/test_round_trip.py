@@ -18,7 +18,8 @@ from operators.readers.spect import SpectUnit, read_spect
 from operators.readers.volume import ImageVolume, read_volume
 from operators.simulation.dicom.encoding import beyond_circle
 from operators.simulation.dicom.mri import write_mri
-from operators.simulation.dicom.pet import suv_per_bqml, write_pet
+from operators.simulation.dicom.pet import write_pet
+from operators.simulation.dicom.pet_headers import suv_per_bqml
 from operators.simulation.dicom.planar import FrameLayout, write_planar
 from operators.simulation.images import Content, Volume
 from operators.simulation.protocols.habits import Habits, Vendor
@@ -57,7 +58,7 @@ def test_ct_gives_back_hounsfield_units(written: Written, habit: str) -> None:
     assert np.abs(read.array - put.values)[inside].max() <= 0.5001
 
 
-@pytest.mark.parametrize("habit", [name for name in PLAIN if not HABITS[name].enhanced])
+@pytest.mark.parametrize("habit", PLAIN)
 @pytest.mark.parametrize("reference", ["start", "admin"])
 def test_pet_gives_back_suv(tmp_path: Path, habit: str, reference: str) -> None:
     """SUV by the project's reader is activity times weight over decayed dose, whatever the vendor stores."""

@@ -9,7 +9,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from operators.simulation.dicom.pet import suv_per_bqml, write_pet
+from operators.simulation.dicom.pet import write_pet
+from operators.simulation.dicom.pet_headers import suv_per_bqml
 from operators.simulation.dicom.series import WrittenSeries
 from operators.simulation.images import Content
 from operators.simulation.protocols.habits import Habits
