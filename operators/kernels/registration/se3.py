@@ -67,3 +67,20 @@ def about(motion: FloatArray, centre_mm: FloatArray) -> FloatArray:
     back = np.eye(4)
     back[:3, 3] = -np.asarray(centre_mm)
     return np.asarray(shift @ motion @ back)
+
+
+def moved(points: FloatArray, twists: FloatArray) -> FloatArray:
+    """Points (..., 3), each by the exponential of its own twist (..., 6), without making the matrices."""
+    omega, velocity = twists[..., :3], twists[..., 3:]
+    angle2 = np.sum(omega * omega, axis=-1, keepdims=True)
+    angle = np.sqrt(angle2)
+    small = angle < _SMALL
+    safe = np.where(small, 1.0, angle)
+    sine = np.where(small, 1.0 - angle2 / 6.0, np.sin(safe) / safe)
+    cosine = np.where(small, 0.5 - angle2 / 24.0, (1.0 - np.cos(safe)) / safe**2)
+    rest = np.where(small, 1.0 / 6.0 - angle2 / 120.0, (safe - np.sin(safe)) / safe**3)
+    turned = np.cross(omega, points)
+    along = np.cross(omega, velocity)
+    return np.asarray(
+        points + sine * turned + cosine * (np.cross(omega, turned) + along) + velocity + rest * np.cross(omega, along)
+    )

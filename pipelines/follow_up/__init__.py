@@ -1,0 +1,1 @@
+"""Comparison with an earlier scan of the patient."""
