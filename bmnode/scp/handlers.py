@@ -11,25 +11,26 @@ from weakref import WeakKeyDictionary
 import structlog
 from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from bmnode.clock import Clock
 from bmnode.domain.ids import is_safe_uid
 from bmnode.errors import IngestError
 from bmnode.observe.references import instance_ref
+from bmnode.scp.command import StoreCommand
 from bmnode.scp.contexts import keep_senders_order
 from bmnode.scp.options import AcceptorOptions, judge_association
 from bmnode.scp.receiver import Receiver, StoreRequest
 from bmnode.scp.status import SUCCESS, status_of
+from bmnode.scp.store_path import transfer_syntax_of
 from bmnode.scp.transport import end_negotiation
+from bmnode.spool import IncomingDataSet
 from bmnode.storage import AuditTrail, Database
 
 _LOG = structlog.get_logger(__name__)
-_C_STORE_RQ = 0x0001  # PS3.7 E.1
-_INVALID_PDU = "Evt19"  # PS3.8 Table 9-10
 UNKNOWN_ACTOR = "unknown"
 """Who acts in the audit trail where a connection never said its AE title."""
 
@@ -60,9 +61,7 @@ class Handlers:
             (evt.EVT_RELEASED, self.on_released),
             (evt.EVT_ABORTED, self.on_aborted),
             (evt.EVT_CONN_CLOSE, self.on_closed),
-            (evt.EVT_DIMSE_RECV, self.on_message),
             (evt.EVT_C_ECHO, self.on_echo),
-            (evt.EVT_C_STORE, self.on_store),
         ]
 
     def on_requested(self, event: Event) -> None:
@@ -112,58 +111,69 @@ class Handlers:
             self._tell("connection_without_association", event.assoc, outcome="failure")
             end_negotiation(event.assoc)
 
-    def on_message(self, event: Event) -> None:
-        """End an association whose C-STORE request names no instance: pynetdicom would leave it without an answer."""
-        command = event.message.command_set
-        if command.get("CommandField") != _C_STORE_RQ:
-            return
-        if command.get("AffectedSOPClassUID") and command.get("AffectedSOPInstanceUID"):
-            return
-        self._tell("request_without_identifiers", event.assoc, outcome="failure")
-        event.assoc.dul.event_queue.put(_INVALID_PDU)
+    def end(self, association: Association, event: str) -> None:
+        """Tell of a request after which the association is aborted."""
+        self._tell(event, association, outcome="failure")
 
     def on_echo(self, event: Event) -> int:
         """C-ECHO (PS3.7 9.1.5)."""
         _LOG.info("echo_answered", peer_ae=event.assoc.requestor.ae_title)
         return SUCCESS
 
-    def on_store(self, event: Event) -> int:
+    def data_set(self) -> IncomingDataSet:
+        """Where an association's data sets go, one after the other."""
+        return self._receiver.incoming()
+
+    def take_back(self, data_set: IncomingDataSet) -> None:
+        """The association needs it no more."""
+        self._receiver.take_back(data_set)
+
+    def store(
+        self, association: Association, command: StoreCommand, context: PresentationContext, data_set: IncomingDataSet
+    ) -> int:
         """C-STORE: keep the instance, then give the status (PS3.7 9.1.1).
 
         This is one of the project's three boundaries: whatever goes wrong becomes a status for
         the sender, an audit line and a log event, and the association goes on.
         """
-        association = event.assoc
-        request = _request(event)
         try:
-            receipt = self._receiver.receive(request)
+            receipt = self._receiver.receive(
+                StoreRequest(
+                    sop_class_uid=command.sop_class_uid,
+                    sop_instance_uid=command.sop_instance_uid,
+                    transfer_syntax_uid=transfer_syntax_of(context),
+                    source_ae=association.requestor.ae_title,
+                    data_set=data_set.view(),
+                    file=data_set.file,
+                )
+            )
         except Exception as error:  # noqa: BLE001 - the boundary: nothing may escape to the network layer
-            return self._refuse(association, request, error)
+            return self._refuse(association, command.sop_instance_uid, error)
         self._count(association, receipt.value)
         _LOG.info(
             "instance_received",
             outcome=receipt.value,
-            peer_ae=request.source_ae,
-            instance_ref=instance_ref(request.sop_instance_uid),
-            size_bytes=len(request.data_set),
+            peer_ae=association.requestor.ae_title,
+            instance_ref=instance_ref(command.sop_instance_uid),
+            size_bytes=data_set.size_bytes,
         )
         return SUCCESS
 
-    def _refuse(self, association: Association, request: StoreRequest, error: Exception) -> int:
+    def _refuse(self, association: Association, sop_instance_uid: str, error: Exception) -> int:
         status, code = status_of(error)
         self._count(association, "refused")
         reason = str(error) if isinstance(error, IngestError) else type(error).__name__
         fields: dict[str, object] = {"status": f"0x{status:04X}", "code": code, "reason": reason}
+        actor = association.requestor.ae_title
         _LOG.warning(
             "instance_refused",
-            peer_ae=request.source_ae,
-            instance_ref=instance_ref(request.sop_instance_uid),
+            peer_ae=actor,
+            instance_ref=instance_ref(sop_instance_uid),
             exc_info=None if isinstance(error, IngestError) else error,
             **fields,
         )
-        known = is_safe_uid(request.sop_instance_uid)
-        subject = request.sop_instance_uid if known else _subject(association)
-        self._audit("instance_refused", actor=request.source_ae, subject=subject, outcome="failure", detail=fields)
+        subject = sop_instance_uid if is_safe_uid(sop_instance_uid) else _subject(association)
+        self._audit("instance_refused", actor=actor, subject=subject, outcome="failure", detail=fields)
         return status
 
     def _tell(self, event: str, association: Association, *, outcome: str = "success", **fields: object) -> None:
@@ -190,18 +200,6 @@ class Handlers:
     def _counts(self, association: Association) -> dict[str, int]:
         with self._lock:
             return dict(self._admitted.get(association, Counter()))
-
-
-def _request(event: Event) -> StoreRequest:
-    primitive = cast("C_STORE", event.request)
-    data_set = primitive.DataSet
-    return StoreRequest(
-        sop_class_uid=str(primitive.AffectedSOPClassUID or ""),
-        sop_instance_uid=str(primitive.AffectedSOPInstanceUID or ""),
-        transfer_syntax_uid=str(event.context.transfer_syntax),
-        source_ae=event.assoc.requestor.ae_title,
-        data_set=b"" if data_set is None else data_set.getbuffer(),
-    )
 
 
 def _subject(association: Association) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,8 +10,20 @@ import sqlalchemy as sa
 
 from bmnode.clock import Clock
 from bmnode.errors import ConflictingInstanceError, MalformedInstanceError, MismatchedInstanceError
-from bmnode.spool import DueAt, InstanceIdentity, Spool, StagedFile, inspect_data_set, record_arrival, stored_instance
+from bmnode.spool import (
+    DueAt,
+    GrowingFile,
+    IncomingDataSet,
+    InstanceIdentity,
+    Spool,
+    StagedFile,
+    inspect_data_set,
+    record_arrival,
+    stored_instance,
+)
 from bmnode.storage import AuditTrail, Database, Instances
+
+_IDLE_BUFFERS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +35,8 @@ class StoreRequest:
     transfer_syntax_uid: str
     source_ae: str
     data_set: bytes | memoryview
+    file: GrowingFile | None = None
+    """The file that holds the data set behind its head already, where it came in one."""
 
 
 class Receipt(StrEnum):
@@ -54,6 +69,18 @@ class Receiver:
         self._database = database
         self._clock = clock
         self._due_at = due_at
+        self._idle: deque[IncomingDataSet] = deque(maxlen=_IDLE_BUFFERS)
+
+    def incoming(self) -> IncomingDataSet:
+        """Where an association's data sets go, one after the other."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return IncomingDataSet(self._spool)
+
+    def take_back(self, data_set: IncomingDataSet) -> None:
+        """An association needs it no more; its memory serves the next one."""
+        self._idle.append(data_set)
 
     def receive(self, request: StoreRequest) -> Receipt:
         """Keep an instance; on return it may be acknowledged.
@@ -69,7 +96,7 @@ class Receiver:
             raise MalformedInstanceError("the request has no data set")
         identity = inspect_data_set(request.data_set, transfer_syntax_uid=request.transfer_syntax_uid)
         _check_match(request, identity)
-        staged = self._spool.stage(request.data_set, identity=identity, source_ae=request.source_ae)
+        staged = self._stage(request, identity)
         try:
             with self._database.write() as connection:
                 receipt = self._record(connection, staged, identity=identity, source_ae=request.source_ae)
@@ -78,6 +105,11 @@ class Receiver:
         if receipt is None:
             raise ConflictingInstanceError("other bytes are kept under this SOP Instance UID; the first stay")
         return receipt
+
+    def _stage(self, request: StoreRequest, identity: InstanceIdentity) -> StagedFile:
+        if request.file is None:
+            return self._spool.stage(request.data_set, identity=identity, source_ae=request.source_ae)
+        return self._spool.stage_file(request.file, memoryview(request.data_set), identity=identity)
 
     def _record(
         self, connection: sa.Connection, staged: StagedFile, *, identity: InstanceIdentity, source_ae: str

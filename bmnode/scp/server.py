@@ -64,6 +64,7 @@ class Acceptor:
             supported_contexts(),
             evt_handlers=self._handlers.table(),
             clock=self._clock,
+            store=self._handlers,
             connection_limit=self._options.max_associations + SPARE_CONNECTIONS,
         )
         thread = threading.Thread(

@@ -1,11 +1,10 @@
-"""The listening socket and each peer's: fast acknowledgement, bounded waiting, bounded memory.
+"""The listening socket, and how a connection becomes an association.
 
-Extends pynetdicom 3.0 where its transport layer waits for ever or for 40 ms.
+Extends pynetdicom 3.0 where it takes 50 ms and a thread for whoever connects.
 """
 
 from __future__ import annotations
 
-import queue
 import socket
 import socketserver
 from collections.abc import Callable
@@ -16,9 +15,12 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from bmnode.clock import Clock
+from bmnode.scp.dul import PeerDul, wake_on_work
+from bmnode.scp.peer_socket import PeerSocket
+from bmnode.scp.store_path import StoreService
 
 SPARE_CONNECTIONS = 16
 """Connections beyond the associations: those being negotiated, rejected or closed."""
@@ -27,9 +29,6 @@ LARGEST_REQUEST_BYTES = 1 << 20
 _WRITTEN_OUT = (evt.EVT_DIMSE_RECV, evt.EVT_DIMSE_SENT, evt.EVT_PDU_RECV, evt.EVT_PDU_SENT)
 """Events for which pynetdicom writes each message out, for a log that is not read. Ours is `handlers`."""
 _LOG = structlog.get_logger(__name__)
-_BEFORE_REQUEST, _CLOSING = ("Sta1", "Sta2"), "Sta13"  # states of PS3.8 9.2
-_DEFAULT_TIMEOUT_S = 60.0
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 
 
 class SharedContexts(list[PresentationContext]):
@@ -43,67 +42,6 @@ class SharedContexts(list[PresentationContext]):
         return self
 
 
-class PeerSocket(AssociationSocket):
-    """An accepted connection.
-
-    Args:
-        accepted: what pynetdicom made of it.
-        longest_pdu: a PDU that says it is longer ends the connection before memory is taken for it.
-        clock: measures how long a PDU takes: the association's network time-out at most, the
-            A-ASSOCIATE request its ACSE time-out, however slowly the bytes drip.
-    """
-
-    def __init__(self, accepted: AssociationSocket, *, longest_pdu: int, clock: Clock) -> None:
-        super().__init__(accepted.assoc, client_socket=accepted.socket)
-        self._longest_pdu = longest_pdu
-        self._clock = clock
-        if self.socket is not None:
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something to read now.
-
-        Not before the last PDU was acted on, and never once the association is over: what a peer
-        sends after an illegal PDU or an abort is not read, so that pynetdicom closes the
-        connection at once instead of waiting for the rest of the rubbish.
-        """
-        dul = self.assoc.dul
-        return dul.event_queue.empty() and dul.state_machine.current_state != _CLOSING and super().ready
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes, fewer where the peer closes.
-
-        Acknowledges at once: a sender that leaves Nagle's algorithm on, as DCMTK's storescu and
-        Orthanc do, waits for the acknowledgement of each piece, and Linux delays it by 40 ms.
-        The option does not stay set, so it is set again after every read.
-
-        Raises OSError where the peer announces too much, or takes too long.
-        """
-        peer = self.socket
-        if peer is None:
-            return bytearray()
-        if nr_bytes > self._longest_pdu:
-            raise ConnectionAbortedError(f"the peer announced a PDU of {nr_bytes} bytes")
-        is_request = self.assoc.dul.state_machine.current_state in _BEFORE_REQUEST
-        timeout_s = (self.assoc.acse_timeout if is_request else self.assoc.network_timeout) or _DEFAULT_TIMEOUT_S
-        peer.settimeout(timeout_s)
-        received = bytearray(nr_bytes)
-        view = memoryview(received)
-        deadline = self._clock.monotonic_s() + timeout_s
-        at = 0
-        while at < nr_bytes:
-            count = peer.recv_into(view[at:])
-            if not count:
-                return received[:at]
-            at += count
-            if _QUICKACK is not None:
-                peer.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-            if at < nr_bytes and self._clock.monotonic_s() > deadline:
-                raise TimeoutError("the peer did not complete a PDU in time")
-        return received
-
-
 def end_negotiation(association: Association) -> None:
     """Let an association's thread end when its connection closed before it asked for anything.
 
@@ -113,17 +51,17 @@ def end_negotiation(association: Association) -> None:
 
 
 class PeerHandler(RequestHandler):
-    """Starts an association on a `PeerSocket`."""
+    """Starts an association whose upper layer is a `PeerDul` on a `PeerSocket`."""
 
     server: AcceptorServer
 
     def _create_association(self) -> Association:
         association = super()._create_association()
-        accepted = association.dul.socket
-        if accepted is not None:
-            # Making a socket tells the state machine of the connection (Evt5). It was told already.
-            association.dul.event_queue = queue.Queue()
-            association.dul.socket = self.server.peer_socket(accepted)
+        wake_on_work(association)
+        association.dul = PeerDul(association, store=self.server.store)
+        association.acse_timeout = association.acse_timeout  # which sets the timers of the new upper layer
+        association.network_timeout = association.network_timeout
+        association.dul.socket = self.server.peer_socket(self.request, association)
         for event in _WRITTEN_OUT:
             bound = cast("list[tuple[Callable[..., None], object]]", association.get_handlers(event))
             for handler, _ in list(bound):
@@ -138,16 +76,20 @@ class AcceptorServer(ThreadedAssociationServer):
     request_queue_size = 128
     daemon_threads = True
 
-    def __init__(self, *arguments: Any, clock: Clock, connection_limit: int, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, clock: Clock, connection_limit: int, store: StoreService, **options: Any
+    ) -> None:
         self._clock = clock
+        self.store = store
         self._connection_limit = connection_limit
         super().__init__(*arguments, **{**options, "request_handler": PeerHandler})
         self.contexts = SharedContexts(self.contexts)
 
-    def peer_socket(self, accepted: AssociationSocket) -> PeerSocket:
+    def peer_socket(self, accepted: socket.socket, association: Association) -> PeerSocket:
         """A connection with this server's limits."""
         return PeerSocket(
             accepted,
+            association,
             longest_pdu=max(self.ae.maximum_pdu_size, LARGEST_REQUEST_BYTES),
             clock=self._clock,
         )

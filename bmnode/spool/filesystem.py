@@ -6,6 +6,7 @@ short writes and full disks, and passes the same contract tests.
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 from pathlib import Path
@@ -49,6 +50,10 @@ class FileSystem(Protocol):
 
     def remove(self, path: Path) -> None:
         """Remove a file; one that is not there is no error."""
+        ...
+
+    def read(self, path: Path) -> memoryview:
+        """A file's content, without holding it in memory where the machine can do that."""
         ...
 
     def free_bytes(self, path: Path) -> int:
@@ -102,6 +107,13 @@ class OsFileSystem:
     def remove(self, path: Path) -> None:
         """Remove a file if it is there."""
         path.unlink(missing_ok=True)
+
+    def read(self, path: Path) -> memoryview:
+        """Map the file."""
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def free_bytes(self, path: Path) -> int:
         """Free space for an unprivileged process."""

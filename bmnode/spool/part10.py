@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_file_meta_info
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
 
 from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 PREAMBLE = b"\x00" * 128 + b"DICM"
+_HEAD = struct.Struct("<HH2sH")  # explicit VR little endian, PS3.5 7.1.2
+_FILE_VERSION = struct.pack("<HH2s2xL", 0x0002, 0x0001, b"OB", 2) + b"\x00\x01"
 _GROUP_LENGTH_ELEMENT_BYTES = 12
 """File Meta Information Group Length (0002,0000) itself, which it does not count."""
 
 
 def file_head(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae: str) -> bytes:
-    """Everything of the file before the data set, which follows byte by byte as it was received."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    meta.SourceApplicationEntityTitle = source_ae
-    head = DicomBytesIO()
-    head.write(PREAMBLE)
-    write_file_meta_info(head, meta)
-    return bytes(head.getvalue())
+    """Everything of the file before the data set, which follows byte by byte as it was received.
+
+    Written here and not by pydicom: one is made for every instance that arrives.
+    """
+    elements = b"".join(
+        (
+            _FILE_VERSION,
+            _element(0x0002, b"UI", sop_class_uid, pad=b"\0"),
+            _element(0x0003, b"UI", sop_instance_uid, pad=b"\0"),
+            _element(0x0010, b"UI", transfer_syntax_uid, pad=b"\0"),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID, pad=b"\0"),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME, pad=b" "),
+            _element(0x0016, b"AE", source_ae, pad=b" "),
+        )
+    )
+    return PREAMBLE + _HEAD.pack(0x0002, 0x0000, b"UL", 4) + struct.pack("<L", len(elements)) + elements
+
+
+def _element(number: int, vr: bytes, text: str, *, pad: bytes) -> bytes:
+    value = text.encode("ascii")
+    value += pad * (len(value) % 2)
+    return _HEAD.pack(0x0002, number, vr, len(value)) + value
 
 
 def read_file(path: Path) -> tuple[FileMetaDataset, memoryview]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
@@ -33,6 +33,7 @@ QUARANTINE = "quarantine"
 SUFFIX = ".dcm"
 TEMPORARY_SUFFIX = ".part"
 _REMEMBERED_DIRECTORIES = 10_000
+_CHECKED_EVERY_BYTES = 1 << 24
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -55,6 +56,65 @@ class StagedFile:
     target: Path
     sha256: str
     size_bytes: int
+
+
+class GrowingFile:
+    """A file of the spool that grows under a temporary name; made by `Spool.open_file`."""
+
+    def __init__(self, path: Path, *, files: FileSystem, check_space: Callable[[int], None]) -> None:
+        self.path = path
+        self._files = files
+        self._check_space = check_space
+        self._handle: int | None = files.create(path)
+        self._unchecked = 0
+
+    def append(self, data: memoryview) -> None:
+        """Write all of it. Raises SpoolFullError or OSError, and then leaves no file."""
+        if self._handle is None:
+            raise ValueError("the file is finished")
+        try:
+            self._unchecked += len(data)
+            if self._unchecked >= _CHECKED_EVERY_BYTES:
+                self._check_space(len(data))
+                self._unchecked = 0
+            with _full_disk_named():
+                _write_all(self._files, self._handle, data)
+        except (OSError, SpoolFullError):
+            self.discard()
+            raise
+
+    def view(self) -> memoryview:
+        """Everything written so far."""
+        return self._files.read(self.path)
+
+    def finish(self) -> None:
+        """Sync and close; whoever staged the file removes it. Raises OSError, and then leaves no file."""
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        try:
+            self._files.sync(handle)
+        except OSError:
+            self._files.remove(self.path)
+            raise
+        finally:
+            self._files.close(handle)
+
+    def discard(self) -> None:
+        """Remove the file, unless it is finished: then it is in other hands."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with suppress(OSError):
+                self._files.close(handle)
+            with suppress(OSError):  # what is left is under a temporary name, which replay clears
+                self._files.remove(self.path)
+
+
+def _write_all(files: FileSystem, handle: int, data: memoryview) -> None:
+    """A write may take fewer bytes than it was given."""
+    written = 0
+    while written < len(data):
+        written += files.write(handle, data[written:])
 
 
 class Spool:
@@ -130,7 +190,7 @@ class Spool:
         )
         self._check_space(len(head) + len(data_set))
         target = self.path(identity.study_uid, identity.sop_instance_uid)
-        temporary = self.incoming_directory / f"{secrets.token_hex(16)}{TEMPORARY_SUFFIX}"
+        temporary = self._temporary()
         try:
             with _full_disk_named():
                 self._write_synced(temporary, (memoryview(head), memoryview(data_set)))
@@ -141,6 +201,30 @@ class Spool:
         return StagedFile(
             temporary=temporary,
             target=target,
+            sha256=hashlib.sha256(data_set).hexdigest(),
+            size_bytes=len(data_set),
+        )
+
+    def open_file(self) -> GrowingFile:
+        """A new file under a temporary name, for a data set whose length is not known yet.
+
+        Raises SpoolFullError or OSError.
+        """
+        self.prepare()
+        self._check_space(0)
+        with _full_disk_named():
+            return GrowingFile(self._temporary(), files=self._files, check_space=self._check_space)
+
+    def stage_file(self, file: GrowingFile, data_set: memoryview, *, identity: InstanceIdentity) -> StagedFile:
+        """Sync a file that holds head and data set already; the counterpart of `stage`.
+
+        Raises SpoolFullError or OSError. Nothing is left behind.
+        """
+        with _full_disk_named():
+            file.finish()
+        return StagedFile(
+            temporary=file.path,
+            target=self.path(identity.study_uid, identity.sop_instance_uid),
             sha256=hashlib.sha256(data_set).hexdigest(),
             size_bytes=len(data_set),
         )
@@ -173,6 +257,9 @@ class Spool:
         """Forget a staged instance; harmless after it was published."""
         self._files.remove(staged.temporary)
 
+    def _temporary(self) -> Path:
+        return self.incoming_directory / f"{secrets.token_hex(16)}{TEMPORARY_SUFFIX}"
+
     def _check_space(self, size_bytes: int) -> None:
         free = self._files.free_bytes(self.directory)
         if free - size_bytes < self._min_free_bytes:
@@ -184,9 +271,7 @@ class Spool:
         handle = self._files.create(path)
         try:
             for part in parts:
-                written = 0
-                while written < len(part):
-                    written += self._files.write(handle, part[written:])
+                _write_all(self._files, handle, part)
             self._files.sync(handle)
         finally:
             self._files.close(handle)

@@ -117,6 +117,12 @@ class SimulatedFileSystem:
         self._operate()
         self._files.pop(path, None)
 
+    def read(self, path: Path) -> memoryview:
+        """A file's content as it is now."""
+        if path not in self._files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return memoryview(bytes(self._files[path].content))
+
     def free_bytes(self, path: Path) -> int:
         """What is left of the capacity."""
         self._need_directory(path)
