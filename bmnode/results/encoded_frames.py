@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from highdicom import PlanePositionSequence
+from pydicom.charset import convert_encodings
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -55,8 +56,17 @@ class EncodedSlice:
 
 
 def set_frames(dataset: Dataset, frames: Iterable[bytes]) -> None:
-    """Give the data set its Per-Frame Functional Groups Sequence; it is parsed where somebody looks at it."""
+    """Give the data set its Per-Frame Functional Groups Sequence; it is parsed where somebody looks at it.
+
+    The data set is marked as encoded in Explicit VR Little Endian and its own character set: else pydicom takes the
+    bytes apart and puts them together again when it writes.
+    """
     value = b"".join(frames)
+    dataset.set_original_encoding(
+        is_implicit_vr=False,
+        is_little_endian=True,
+        character_encoding=convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6")),
+    )
     dataset[_PER_FRAME] = RawDataElement(_PER_FRAME, "SQ", len(value), value, 0, False, True)
 
 

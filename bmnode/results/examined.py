@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -11,10 +11,35 @@ from pydicom.dataset import Dataset
 from bmnode.domain.objects import PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet
 from bmnode.results.concepts import SERIES_NUMBER
+from bmnode.results.reading import ReadSegment, read_object, segments_of
 from bmnode.results.sources import SourceStudy
 
 RELATIVE_TOLERANCE = 1e-6
 """Between a number in the SR and the same number recomputed from the SEG (IEC 62304 trace: SR/SEG mismatch)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadFiles:
+    """The files of one result set as they stand on disk, each read once however many checks ask for it."""
+
+    _datasets: dict[Path, Dataset] = field(default_factory=dict)
+    _segments: dict[Path, tuple[ReadSegment, ...]] = field(default_factory=dict)
+
+    def dataset(self, path: Path) -> Dataset:
+        """The whole file. Raises ResultError where it cannot be read."""
+        if path not in self._datasets:
+            self._datasets[path] = read_object(path)
+        return self._datasets[path]
+
+    def segments(self, path: Path) -> tuple[ReadSegment, ...]:
+        """The segments of a SEG with their volumes. Raises ResultError."""
+        if path not in self._segments:
+            self._segments[path] = segments_of(self.dataset(path))
+        return self._segments[path]
+
+    def forget(self, path: Path) -> None:
+        """Let go of a file whose last reader may have changed it (highdicom does)."""
+        self._datasets.pop(path, None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +52,18 @@ class Examined:
     source: SourceStudy
     siblings: Mapping[str, Path]
     predecessors: tuple[PredecessorDocument, ...] = ()
+    files: ReadFiles = field(default_factory=ReadFiles)
+
+
+def nested(dataset: Dataset) -> Iterator[Dataset]:
+    """The data set and every item of its sequences, at any depth."""
+    waiting = [dataset]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        for element in current:
+            if element.VR == "SQ":
+                waiting.extend(element.value)
 
 
 def segmentation_index(dataset: Dataset) -> int:

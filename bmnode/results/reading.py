@@ -133,7 +133,11 @@ def parse_report(dataset: Dataset) -> Report:
 
 def read_segments(path: Path) -> tuple[ReadSegment, ...]:
     """The segments of a SEG that bmnode wrote, in the order of their numbers. Raises ResultError."""
-    dataset = read_object(path)
+    return segments_of(read_object(path))
+
+
+def segments_of(dataset: Dataset) -> tuple[ReadSegment, ...]:
+    """The segments of a SEG that was read. Raises ResultError."""
     counts: dict[int, int] = {}
     for frame in segment_frames(dataset):
         voxels = int(np.count_nonzero(frame_mask(dataset, frame)))

@@ -1,7 +1,7 @@
 """Every result object is read back and checked before it gets its final name.
 
-The checks are a table; each reads the file anew with pydicom (and highdicom), never the data set
-in memory that was written.
+The checks are a table; they see the file as pydicom and highdicom read it, never the data set in memory that was
+written.
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ from bmnode.errors import ResultError
 from bmnode.results.captures import check_capture
 from bmnode.results.concepts import COMPREHENSIVE_3D_SR, ENCAPSULATED_PDF, SECONDARY_CAPTURE, SEGMENTATION
 from bmnode.results.document import check_document
-from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
+from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, ReadFiles, nested, segmentation_index
 from bmnode.results.grid import slice_sources
 from bmnode.results.reading import (
     frame_mask,
-    read_header,
-    read_object,
     segment_frames,
     voxel_volume_ml,
 )
@@ -52,13 +50,21 @@ def verify_object(
     source: SourceStudy,
     siblings: Mapping[str, Path],
     predecessors: tuple[PredecessorDocument, ...] = (),
+    files: ReadFiles | None = None,
 ) -> None:
     """Check a written object against its result set, its sources, its siblings and the reports it takes the place of.
 
-    Raises ResultError naming the check that failed and why.
+    `files` are kept from one object to the next of the same result set, so that none is read twice. Raises ResultError
+    naming the check that failed and why.
     """
+    read = files or ReadFiles()
     examined = Examined(
-        dataset=read_object(path), result_set=result_set, source=source, siblings=siblings, predecessors=predecessors
+        dataset=read.dataset(path),
+        result_set=result_set,
+        source=source,
+        siblings=siblings,
+        predecessors=predecessors,
+        files=read,
     )
     sop_class = str(examined.dataset.get("SOPClassUID", ""))
     if sop_class not in _CHECKS:
@@ -70,6 +76,7 @@ def verify_object(
             raise ResultError(f"{name}: {error}") from error
         except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ResultError(f"{name}: {type(error).__name__}: {error}") from error
+    read.forget(path)
 
 
 # --- every object ----------------------------------------------------------------------
@@ -106,38 +113,35 @@ def _uids(examined: Examined) -> None:
     for instance in examined.source.instances.values():
         given |= {instance.series_uid, instance.frame_of_reference_uid, instance.sop_class_uid}
     given |= {str(value) for value in _uid_values(examined.source.header)}
-    for value in _uid_values(examined.dataset):
+    for value in set(_uid_values(examined.dataset)):
         if not is_uid(value) and value not in given:
             raise ResultError(f"{value!r} is no UID")
 
 
 def _uid_values(dataset: Dataset) -> Iterator[str]:
-    for element in dataset.iterall():
-        if element.VR == "UI" and not element.is_empty:
-            yield from ([str(element.value)] if element.VM == 1 else (str(value) for value in element.value))
+    for item in nested(dataset):
+        for element in item:
+            if element.VR == "UI" and not element.is_empty:
+                yield from ([str(element.value)] if element.VM == 1 else (str(value) for value in element.value))
 
 
 def _references(examined: Examined) -> None:
     """What is referred to exists in the source, in this result set or before it, under the stated SOP Class."""
     known = {uid: instance.sop_class_uid for uid, instance in examined.source.instances.items()}
-    known |= {uid: str(read_header(path).SOPClassUID) for uid, path in examined.siblings.items()}
+    known |= {uid: str(examined.files.dataset(path).SOPClassUID) for uid, path in examined.siblings.items()}
     known |= {item.sop_instance_uid: item.sop_class_uid for item in examined.predecessors}
     for element in examined.dataset:
         if element.VR != "SQ" or element.tag in examined.source.header:
             continue
-        for item in element.value:
-            for uid, sop_class in _references_in(item):
-                if known.get(uid) != sop_class:
-                    raise ResultError(f"{element.keyword} refers to {uid}, which is not there under its class")
+        for uid, sop_class in {pair for item in element.value for pair in _references_in(item)}:
+            if known.get(uid) != sop_class:
+                raise ResultError(f"{element.keyword} refers to {uid}, which is not there under its class")
 
 
-def _references_in(item: Dataset) -> Iterator[tuple[str, str]]:
-    if "ReferencedSOPInstanceUID" in item:
-        yield str(item.ReferencedSOPInstanceUID), str(item.ReferencedSOPClassUID)
-    for element in item:
-        if element.VR == "SQ":
-            for child in element.value:
-                yield from _references_in(child)
+def _references_in(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    for item in nested(dataset):
+        if "ReferencedSOPInstanceUID" in item:
+            yield str(item.ReferencedSOPInstanceUID), str(item.ReferencedSOPClassUID)
 
 
 def _synthetic(examined: Examined) -> None:

@@ -13,7 +13,7 @@ from bmnode.errors import ResultError
 from bmnode.results.concepts import SERIES_NUMBER, Title
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
-from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids, read_header, read_segments
+from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids
 
 _VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)
 
@@ -114,7 +114,7 @@ def check_segments(examined: Examined) -> None:
         if indices[uid] != reference.segmentation_index:
             raise ResultError(f"{finding.tracking_id}: refers to another segmentation")
         if uid not in volumes:
-            volumes[uid] = {item.number: item.volume_ml for item in read_segments(examined.siblings[uid])}
+            volumes[uid] = {item.number: item.volume_ml for item in examined.files.segments(examined.siblings[uid])}
         _same_volume(finding, volumes[uid][link.segment_number])
 
 
@@ -122,7 +122,7 @@ def _segmentation_indices(report: Report, examined: Examined) -> dict[str, int]:
     """The place in the result set of every segmentation that the report refers to, each file read once."""
     links = [link for finding in report.findings for link in (finding.segment, *finding.planar_segments) if link]
     uids = dict.fromkeys(link.sop_instance_uid for link in links)
-    return {uid: segmentation_index(read_header(examined.siblings[uid])) for uid in uids}
+    return {uid: segmentation_index(examined.files.dataset(examined.siblings[uid])) for uid in uids}
 
 
 def _same_planar_segments(finding: ReportedFinding, examined: Examined, indices: Mapping[str, int]) -> None:

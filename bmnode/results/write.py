@@ -17,6 +17,7 @@ from bmnode.errors import ResultError
 from bmnode.results.captures import build_captures
 from bmnode.results.context import ResultObject, WriteContext
 from bmnode.results.document import build_document
+from bmnode.results.examined import ReadFiles
 from bmnode.results.instance import save
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
@@ -65,6 +66,7 @@ def write_results(
             source=source,
             siblings=siblings,
             predecessors=context.predecessors,
+            files=ReadFiles(),
         )
         for draft in drafts:
             _verify(draft, check)
