@@ -48,13 +48,16 @@ class Outgoing:
         """The contexts worth proposing, the best first.
 
         What is not compressed may change its VR encoding without changing a value; what is
-        compressed goes as it is or not at all. Each context offers one transfer syntax, so
+        compressed goes as it is or not at all. A deflated file is inflated on the way where the peer takes it so:
+        archives hand on what they get, and more viewers read it plain. Each context offers one transfer syntax, so
         that the peer's answer says which it takes.
         """
         own = (self.sop_class_uid, self.transfer_syntax_uid)
         if self.transfer_syntax_uid not in _CONVERTIBLE:
             return (own,)
         others = tuple((self.sop_class_uid, uid) for uid in _FALLBACKS if uid != self.transfer_syntax_uid)
+        if self.transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
+            return (others[0], own, *others[1:])
         return (own, *others)
 
     def choose(self, accepted: Iterable[SyntaxPair]) -> str | None:

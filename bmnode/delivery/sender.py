@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pydicom import dcmread
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, VerificationPresentationContexts, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
@@ -220,7 +221,11 @@ def _store(association: Association, item: Outgoing, syntax: str) -> SendResult:
     status = None
     try:
         # A file at a time and never all of them: a study of many slices must not fill the memory.
-        status = _status(association.send_c_store(dcmread(item.path)))
+        dataset = dcmread(item.path)
+        if syntax == ExplicitVRLittleEndian and item.transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
+            # pynetdicom would take the deflated context where the peer accepted both
+            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        status = _status(association.send_c_store(dataset))
         outcome, detail = _judge(status)
     except RuntimeError:  # what pynetdicom raises where the association is gone
         outcome, detail = SendOutcome.NOT_ANSWERED, "the association was lost"

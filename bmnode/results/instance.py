@@ -115,7 +115,7 @@ def observer_uid(context: WriteContext) -> str:
 
 
 def save(dataset: Dataset, path: Path) -> None:
-    """Write a Part 10 file in Explicit VR Little Endian."""
+    """Write a Part 10 file in Explicit VR Little Endian, deflated where its transfer syntax says so."""
     dataset.save_as(path, enforce_file_format=True, little_endian=True, implicit_vr=False)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -82,16 +83,17 @@ def test_what_is_not_compressed_goes_in_implicit_vr_where_the_peer_takes_nothing
     assert received.dataset() == Dataset(dcmread(path))
 
 
-def test_a_deflated_object_is_inflated_for_a_peer_that_cannot(sender: CStoreSender, tmp_path: Path) -> None:
+@pytest.mark.parametrize("taken", [(), (DeflatedExplicitVRLittleEndian,)], ids=["plain only", "deflated too"])
+def test_a_deflated_object_is_inflated_on_the_way(sender: CStoreSender, tmp_path: Path, taken: tuple[UID, ...]) -> None:
     """Deflate is a way of writing, not of changing: the values arrive in Explicit VR."""
     source = dcmread(StudyMaker(directory=tmp_path, seed="deflated").sr())
     source.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     path = tmp_path / "deflated.dcm"
     source.save_as(path, enforce_file_format=True)
-    with Receiver("OLDPACS", transfer_syntaxes=(ExplicitVRLittleEndian,)) as receiver:
+    with Receiver("OLDPACS", transfer_syntaxes=(*taken, ExplicitVRLittleEndian)) as receiver:
         (result,) = sender.send(receiver.peer, [path])
         (received,) = receiver.received(str(result.sop_instance_uid))
-    assert result.transfer_syntax_uid == ExplicitVRLittleEndian
+    assert result.transfer_syntax_uid == received.transfer_syntax_uid == ExplicitVRLittleEndian
     assert received.dataset() == Dataset(source)
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+)
 
 from bmnode.delivery.presentation import MAX_CONTEXTS, Outgoing, batches
 
@@ -23,6 +28,15 @@ def test_the_own_transfer_syntax_is_preferred() -> None:
     """An object goes as it is where the peer takes it, whatever else the peer takes."""
     item = _object("1.2", ImplicitVRLittleEndian)
     assert item.choose({("1.2", ExplicitVRLittleEndian), ("1.2", ImplicitVRLittleEndian)}) == ImplicitVRLittleEndian
+
+
+def test_a_deflated_file_goes_inflated_where_it_may() -> None:
+    """A peer that takes both gets the plain one; one that takes no explicit VR gets the file as it is."""
+    item = _object("1.2", DeflatedExplicitVRLittleEndian)
+    both = {("1.2", ExplicitVRLittleEndian), ("1.2", DeflatedExplicitVRLittleEndian)}
+    assert item.choose(both) == ExplicitVRLittleEndian
+    other = {("1.2", ImplicitVRLittleEndian), ("1.2", DeflatedExplicitVRLittleEndian)}
+    assert item.choose(other) == DeflatedExplicitVRLittleEndian
 
 
 def test_an_accepted_syntax_of_another_class_does_not_count() -> None:

@@ -13,14 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.pixels.utils import pack_bits
+from pydicom.uid import ExplicitVRLittleEndian
 
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
 from bmnode.results.bits import pack_frames, unpack_frame
 from bmnode.results.grid import slice_sources
+from bmnode.results.instance import save
 from bmnode.results.reading import frame_mask, read_segments, segment_frames, voxel_volume_ml
 from bmnode.results.recompute import Values, recompute_segments
+from bmnode.results.seg import DEFLATE_FROM_BYTES, transfer_syntax
 from bmnode.results.seg_parts import segments_overlap
 from bmnode.results.sources import SourceStudy
 from bmnode.results.write import write_results
@@ -136,6 +139,17 @@ def test_only_occupied_frames_are_stored_and_each_once(written: Written) -> None
     assert len(set(keys)) == len(keys) == dataset.NumberOfFrames
     assert all(frame_mask(dataset, frame).any() for frame in frames)
     assert (dataset.Rows, dataset.Columns) == sources.SHAPE[1:]
+
+
+def test_a_large_segmentation_is_deflated_and_a_small_one_is_not(written: Written, tmp_path: Path) -> None:
+    """Where the pixel data reach the limit the file is deflated, a small part of them, and reads the same."""
+    plain = pydicom.dcmread(written.path)
+    assert plain.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert transfer_syntax(DEFLATE_FROM_BYTES - 1) == ExplicitVRLittleEndian
+    plain.file_meta.TransferSyntaxUID = transfer_syntax(DEFLATE_FROM_BYTES)
+    save(plain, tmp_path / "deflated.dcm")
+    assert (tmp_path / "deflated.dcm").stat().st_size < written.path.stat().st_size
+    assert read_segments(tmp_path / "deflated.dcm") == read_segments(written.path)
 
 
 def test_every_segment_is_described(written: Written) -> None:
