@@ -197,11 +197,11 @@ def _lungs(
     airy = (coarse > limits.lung_lowest_hu) & (coarse < limits.lung_highest_hu)
     lungs = np.zeros_like(airy)
     rows = np.arange(core.shape[1])[None, :]
-    shown = core.any(axis=2)
+    shown = np.asarray(core.any(axis=2))
     between = (rows >= np.argmax(shown, axis=1)[:, None]) & (
         rows < core.shape[1] - np.argmax(shown[:, ::-1], axis=1)[:, None]
     )
-    beside = (between & shown.any(axis=1)[:, None])[:, :, None]
+    beside = (between & np.asarray(shown.any(axis=1))[:, None])[:, :, None]
     least = minimum_voxels(limits.lung_ml, voxel_volume_ml=float(np.prod(spacing_mm)) / 1000.0)
     opened = open_parts(airy, radius_mm=_LUNG_OPENING_MM, spacing_mm=spacing_mm)
     for part in components(opened, minimum_voxels=least, connectivity=6):

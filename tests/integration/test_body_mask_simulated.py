@@ -54,7 +54,7 @@ def test_every_bone_of_a_very_lean_chest_is_in_the_mask(tmp_path: Path) -> None:
     truth = load_truth(study / "truth")
     (series,) = (item for item in truth.study.series if LabelKind.BONES in item.files)
     axes = PatientAxes.from_geometry(volume.geometry)
-    bones = axes.turn(truth.labels(series.series_uid, LabelKind.BONES).values) > 0
+    bones = np.asarray(axes.turn(truth.labels(series.series_uid, LabelKind.BONES).values)) > 0
     turned = axes.turn(volume.array).astype(np.float32)
     skeleton = profile().skeleton
     factors = block_factors(axes.spacing_mm, working_mm=skeleton.bone.working_mm)
