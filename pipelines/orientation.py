@@ -1,4 +1,4 @@
-"""What a branch does with CT_ORIENTATION_V1: refuse what contradicts its header, say what could not be told."""
+"""What a branch does with CT_ORIENTATION_V2: refuse what contradicts its header, say what could not be told."""
 
 from __future__ import annotations
 

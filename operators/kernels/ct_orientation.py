@@ -1,6 +1,6 @@
 """Whether a CT shows the patient as its header says: the spine at the back, the trunk below the lungs, the liver right.
 
-A convention of this project (CT_ORIENTATION_V1). It looks for gross contradictions and nothing else: what it cannot
+A convention of this project (CT_ORIENTATION_V2). It looks for gross contradictions and nothing else: what it cannot
 tell is not evaluable, never a pass. A patient with situs inversus looks like a mirrored image, and the other way round.
 """
 
@@ -17,7 +17,7 @@ from bmnode.domain.geometry import BoolArray
 from operators.kernels.components import largest
 from operators.kernels.morphology import Spacing, block_factors, block_means, erode, open_parts
 
-METHOD = "CT_ORIENTATION_V1"
+METHOD = "CT_ORIENTATION_V2"
 
 
 class Agreement(StrEnum):
@@ -37,7 +37,8 @@ class OrientationLimits:
     Head: lungs are the largest piece between two HU limits, `lung_ml` or more, in slices with `lung_cm2`. On one side
     of them follow `trunk_mm` of slices with `trunk_share` of their outline, on the other `neck_mm` at most.
     Sides: soft tissue between two HU limits that survives an opening, `organ_above_mm` to `organ_below_mm` around the
-    lowest slice of the lungs: `organ_ml` at least, one side `side_ratio` times the other.
+    lowest slice of the lungs, which is not that of the field: `organ_ml` at least, one side `side_ratio` times the
+    other.
     """
 
     working_mm: float
@@ -171,6 +172,9 @@ def _leading(flags: npt.NDArray[np.bool_]) -> int:
 
 
 def _sides(coarse: _Coarse, inner: BoolArray, lungs: tuple[int, int], limits: OrientationLimits) -> Agreement:
+    """Not evaluable where the field ends within the lungs: the largest organ then is the heart, on the left."""
+    if lungs[0] == 0:
+        return Agreement.NOT_EVALUABLE
     step = coarse.spacing_mm[0]
     low = max(0, lungs[0] - round(limits.organ_below_mm / step))
     slab = slice(low, lungs[0] + round(limits.organ_above_mm / step) + 1)

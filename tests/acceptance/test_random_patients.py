@@ -17,11 +17,13 @@ import pytest
 
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender
+from bmnode.domain.records import JobRecord
 from bmnode.domain.results import Outcome
 from bmnode.domain.states import JobState
 from bmnode.domain.study import Reason
 from bmnode.results.reading import Report, read_report
-from bmnode.storage import Database, Jobs, Results
+from bmnode.storage import Database, Instances, Jobs, Results
+from bmnode.storage.jobs import UNFINISHED
 from bmnode.testing.archive import EmbeddedArchive
 from bmnode.testing.node import NodePlan, NodeProcess, is_delivered
 from operators.simulation.acquire import simulate_study
@@ -74,19 +76,37 @@ class Way:
     archive: EmbeddedArchive
 
     def through(self, study: StudyOnDisk, *, study_uid: str) -> tuple[JobState, Report]:
-        """Send a study, wait until its results are delivered, and read the report that arrived."""
+        """Send a study, wait until the results of all of it are delivered, and read the report that arrived.
+
+        A sender that pauses on a busy machine may have the study taken for complete before it is; the images that
+        come later make a revision, and that is the one that counts.
+        """
         results = CStoreSender("RANDOM", clock=SystemClock()).send(self.node.plan.as_peer, study.files)
         assert [item.detail for item in results if not item.accepted] == []
         database = Database(self.node.plan.settings.database_url)
         try:
+            eventually(lambda: _of_all(database, study_uid, images=len(study.files)) is not None, timeout_s=240.0)
             eventually(lambda: is_delivered(database, study_uid), timeout_s=240.0)
+            job = _of_all(database, study_uid, images=len(study.files))
+            assert job is not None
             with database.read() as connection:
-                (job,) = Jobs(connection).of_study(study_uid)
                 (record,) = (item for item in Results(connection).of_job(job.job_id) if item.kind == "sr")
         finally:
             database.dispose()
         (held,) = (item for item in self.archive.instances() if item.sop_instance_uid == record.sop_instance_uid)
         return job.state, read_report(held.path)
+
+
+def _of_all(database: Database, study_uid: str, *, images: int) -> JobRecord | None:
+    """The job on every image of the study, once it has ended."""
+    with database.read() as connection:
+        for job in Jobs(connection).of_study(study_uid):
+            if (
+                job.state not in UNFINISHED
+                and len(Instances(connection).of_revision(study_uid, job.revision)) == images
+            ):
+                return job
+    return None
 
 
 @pytest.fixture(scope="module")

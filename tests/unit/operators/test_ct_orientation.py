@@ -81,6 +81,16 @@ def test_lungs_that_end_at_once_say_nothing() -> None:
     assert (found.head, found.sides) == (UNKNOWN, UNKNOWN)
 
 
+def test_a_field_that_ends_within_the_lungs_takes_no_heart_for_a_liver() -> None:
+    """Without the base of the lungs the largest organ is the heart, on the left: no side is judged by it."""
+    spacing = (4.0, 4.0, 4.0)
+    hu, bone, body = trunk(spacing)
+    hu[85:115, 12:40, 50:70] = 60.0
+    whole = judge(hu, bone, body, spacing_mm=spacing)
+    chest = judge(hu[85:], bone[85:], body[85:], spacing_mm=spacing)
+    assert (whole.sides, chest.sides) == (AGREES, UNKNOWN)
+
+
 def test_a_small_liver_decides_nothing() -> None:
     """Less soft tissue than a liver's is no ground for a refusal."""
     found = judge(*trunk((4.0, 4.0, 4.0), liver_mm=24.0), spacing_mm=(4.0, 4.0, 4.0))
