@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ import structlog
 from bmnode.assembly import Assembler, QuietTime
 from bmnode.clock import Clock, SystemClock
 from bmnode.config import Settings
-from bmnode.config.settings import Accept
 from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
@@ -32,6 +32,9 @@ from bmnode.run.child_runner import LocalChildRunner, RunLimits
 from bmnode.run.process import ChildOptions
 from bmnode.run.runner import RunOutcome, RunRequest
 from bmnode.scp.options import AcceptorOptions
+from bmnode.scp.policy import Admission, PeerRule, Policy
+from bmnode.scp.porch import PorchLimits
+from bmnode.scp.security import Security, TlsListening
 from bmnode.scp.server import Acceptor
 from bmnode.selection.headers import read_study
 from bmnode.selection.rules import RouteRule
@@ -77,19 +80,42 @@ def _completeness(settings: Settings) -> QuietTime:
     return QuietTime(quiet_s=settings.assembly.quiet_s, ceiling_s=settings.assembly.ceiling_s)
 
 
+def admission_policy(settings: Settings) -> Policy:
+    """Whom the listener lets in."""
+    return Policy(
+        admission=Admission(settings.receive.accept.value),
+        peers=tuple(
+            PeerRule(
+                ae_title=peer.ae_title,
+                networks=tuple(ipaddress.ip_network(address) for address in peer.addresses),
+                tls=peer.tls,
+                certificate_name=peer.certificate_name,
+            )
+            for peer in settings.peers.values()
+        ),
+        called_ae=settings.node.ae_title,
+        max_associations=settings.receive.max_associations,
+        max_per_peer=settings.receive.max_associations_per_peer,
+    )
+
+
 def _acceptor_options(settings: Settings) -> AcceptorOptions:
-    known = None
-    if settings.receive.accept is Accept.CONFIGURED:
-        known = frozenset(peer.ae_title for peer in settings.peers.values())
+    receive = settings.receive
     return AcceptorOptions(
         ae_title=settings.node.ae_title,
         bind=settings.node.bind,
         port=settings.node.port,
-        known_peers=known,
-        max_associations=settings.receive.max_associations,
-        max_pdu_bytes=settings.receive.max_pdu_bytes,
-        dimse_timeout_s=settings.receive.network_timeout_s,
-        network_timeout_s=settings.receive.network_timeout_s,
+        policy=admission_policy(settings),
+        security=Security(listening=TlsListening(settings.tls.listen.value), files=settings.tls.files),
+        porch=PorchLimits(
+            total=receive.max_waiting,
+            per_address=receive.max_waiting_per_address,
+            request_timeout_s=receive.request_timeout_s,
+        ),
+        max_pdu_bytes=receive.max_pdu_bytes,
+        acse_timeout_s=receive.request_timeout_s,
+        dimse_timeout_s=receive.network_timeout_s,
+        network_timeout_s=receive.network_timeout_s,
     )
 
 
@@ -125,7 +151,7 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
         database=database,
         engine=engine,
         runner=runner,
-        sender=CStoreSender(settings.node.ae_title, clock=clock),
+        sender=CStoreSender(settings.node.ae_title, clock=clock, tls=settings.tls.files),
         select=RuleSelector(rules=tuple(RouteRule.from_settings(route) for route in settings.routes)),
         locate=lambda instance: spool.path(instance.study_uid, instance.sop_instance_uid),
         peers=settings.peer,

@@ -68,7 +68,7 @@ def show(context: typer.Context, json: JsonOption = False) -> None:
 
 @app.command("check", epilog="Example: bmnode config check && systemctl start bmnode")
 def check(context: typer.Context, json: JsonOption = False) -> None:
-    """Look whether the configuration can work here: rights, port, AE titles, routes, passwords.
+    """Look whether the configuration can work here: rights, port, AE titles, certificates, routes, passwords.
 
     Exits 2 if there is an error. JSON: `file`; `ok`, whether there is none; `findings`, a list of finding.
     """
@@ -80,7 +80,7 @@ def check(context: typer.Context, json: JsonOption = False) -> None:
     try:
         settings = session.settings
         file = settings.file
-        findings = check_settings(settings, answers_as_us=lambda: _answers(session))
+        findings = check_settings(settings, answers_as_us=lambda: _answers(session), now=session.now())
     except ConfigError as error:
         findings = tuple(
             ConfigFinding(severity=Severity.ERROR, key="", message=line) for line in str(error).splitlines()
@@ -97,14 +97,19 @@ def check(context: typer.Context, json: JsonOption = False) -> None:
 
 def _answers(session: Session) -> bool:
     """Whether what listens on the node's port answers to the node's AE title."""
+    from bmnode.config.certificates import read_certificates
+    from bmnode.config.tls_settings import Listen
     from bmnode.domain.peers import Peer
 
     node = session.settings.node
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(node.bind, node.bind)  # noqa: S104 - compared, not bound
-    myself = Peer(name="myself", ae_title=node.ae_title, host=host, port=node.port)
+    files = session.settings.tls.files
+    tls = files is not None and session.settings.tls.listen is Listen.REQUIRED
     try:
+        name = read_certificates(files.certificate)[0].name if files is not None and tls else None
+        myself = Peer(name="myself", ae_title=node.ae_title, host=host, port=node.port, tls=tls, certificate_name=name)
         session.services.echo(session.settings, session.services.clock).echo(myself)
-    except (PeerUnreachableError, PeerRefusedError):
+    except (PeerUnreachableError, PeerRefusedError, ConfigError):
         return False
     return True
 

@@ -104,6 +104,9 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "port": "DICOM port",
         "rest_url": "address of Orthanc's REST interface; or null",
         "objects": "kinds of the objects of a result that it gets",
+        "addresses": "addresses and networks that it may call from; empty: any",
+        "tls": "whether it is called by TLS, and may call by TLS only",
+        "certificate_name": "name that its certificate must carry; or null",
     },
     "echo": {
         "peer": "name in the configuration",

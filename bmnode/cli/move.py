@@ -10,6 +10,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made by the 
 
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.errors import NotFoundError, PeerRefusedError, PeerUnreachableError
+from bmnode.tls import TlsFiles, call_by_tls
 
 _SUCCESS = 0x0000
 _PENDING = frozenset({0xFF00, 0xFF01})
@@ -20,10 +21,16 @@ _ANSWER_S = 600.0
 
 
 class StudyMover:
-    """Asks a peer to send a study to the node with this AE title, which the peer must know."""
+    """Asks a peer to send a study to the node with this AE title, which the peer must know.
 
-    def __init__(self, ae_title: str) -> None:
+    Args:
+        ae_title: the node's.
+        tls: its certificate, for peers that are called by TLS.
+    """
+
+    def __init__(self, ae_title: str, *, tls: TlsFiles | None = None) -> None:
         self._ae_title = check_ae_title(ae_title)
+        self._tls = tls
 
     def move(self, peer: Peer, study_uid: str) -> int:
         """The number of instances that the peer sent.
@@ -35,7 +42,9 @@ class StudyMover:
         ae.connection_timeout = _CONNECT_S
         ae.dimse_timeout = ae.network_timeout = _ANSWER_S
         contexts = [build_context(StudyRootQueryRetrieveInformationModelMove)]
-        association = ae.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.ae_title)
+        association = ae.associate(
+            peer.host, peer.port, contexts=contexts, ae_title=peer.ae_title, tls_args=call_by_tls(peer, self._tls)
+        )
         if not association.is_established:
             if association.rejected_contexts:
                 raise PeerRefusedError(f"peer {peer.name} does not offer C-MOVE (study root)")

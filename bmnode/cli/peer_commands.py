@@ -30,8 +30,12 @@ def list_peers(context: typer.Context, json: JsonOption = False) -> None:
     if json:
         emit_json({"peers": [document("peer", peer) for peer in peers]})
         return
-    rows = [(peer.name, peer.ae_title, peer.host, peer.port, peer.rest_url) for peer in peers]
-    emit_table(("name", "AE title", "host", "port", "REST"), rows, empty="no peer is configured; see `bmnode peer add`")
+    rows = [
+        (peer.name, peer.ae_title, peer.host, peer.port, "yes" if peer.tls else "no", peer.rest_url) for peer in peers
+    ]
+    emit_table(
+        ("name", "AE title", "host", "port", "TLS", "REST"), rows, empty="no peer is configured; see `bmnode peer add`"
+    )
 
 
 @app.command("add", epilog="Example: bmnode peer add pacs --ae-title PACS --host pacs.example.org --port 104")
@@ -46,6 +50,13 @@ def add(
     rest_user: Annotated[str | None, typer.Option("--rest-user", help="User of the REST interface.")] = None,
     rest_password_env: Annotated[
         str | None, typer.Option("--rest-password-env", help="Environment variable that holds its password.")
+    ] = None,
+    address: Annotated[
+        list[str] | None, typer.Option("--address", help="Address or network that it may call from; repeatable.")
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="It is called by TLS, and may call by TLS only.")] = False,
+    certificate_name: Annotated[
+        str | None, typer.Option("--certificate-name", help="Name that its certificate must carry.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -66,6 +77,9 @@ def add(
             rest_url=rest_url,
             rest_user=rest_user,
             rest_password_env=rest_password_env,
+            addresses=tuple(address or ()),
+            tls=tls,
+            certificate_name=certificate_name,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error

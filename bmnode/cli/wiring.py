@@ -124,13 +124,13 @@ def _run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: Repo
 def _echo(settings: Settings, clock: Clock) -> Echo:
     from bmnode.delivery.sender import CStoreSender
 
-    return CStoreSender(settings.node.ae_title, clock=clock)
+    return CStoreSender(settings.node.ae_title, clock=clock, tls=settings.tls.files)
 
 
 def _mover(settings: Settings) -> Mover:
     from bmnode.cli.move import StudyMover
 
-    return StudyMover(settings.node.ae_title)
+    return StudyMover(settings.node.ae_title, tls=settings.tls.files)
 
 
 def _rest(peer: Peer) -> Rest:

@@ -9,10 +9,14 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from bmnode.config.certificates import Certificate, read_certificates
 from bmnode.config.settings import Accept, Settings
+from bmnode.errors import ConfigError
+from bmnode.tls import server_context
 
 _MB = 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -38,13 +42,18 @@ class ConfigFinding:
 
 
 def check_settings(
-    settings: Settings, *, answers_as_us: Callable[[], bool], environ: Mapping[str, str] | None = None
+    settings: Settings,
+    *,
+    answers_as_us: Callable[[], bool],
+    now: datetime,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[ConfigFinding, ...]:
-    """Look at directories, port, AE titles, routes and passwords.
+    """Look at directories, port, AE titles, certificates, routes and passwords.
 
     Args:
         settings: a tree that was loaded, so its types and names are right.
         answers_as_us: asked where the port is taken: whether this node is what listens there.
+        now: aware; certificates have to hold then.
         environ: where the REST passwords are looked for; None: the process's environment.
     """
     variables = os.environ if environ is None else environ
@@ -52,6 +61,8 @@ def check_settings(
         *_directories(settings),
         _port(settings, answers_as_us),
         *_ae_titles(settings),
+        *_senders(settings),
+        *_certificates(settings, now),
         *_passwords(settings, variables),
         *_routes(settings),
     )
@@ -116,10 +127,43 @@ def _ae_titles(settings: Settings) -> Iterator[ConfigFinding]:
     for (title, host, port), count in places.items():
         if count > 1:
             yield _warning("peers", f"{count} peers are the same {title} at {host}:{port}: a result is sent twice")
-    if settings.receive.accept is Accept.CONFIGURED and not settings.peers:
+
+
+def _senders(settings: Settings) -> Iterator[ConfigFinding]:
+    accept, is_open = settings.receive.accept, settings.node.bind not in _LOOPBACK
+    if accept is Accept.CONFIGURED and not settings.peers:
         yield _error("receive.accept", "takes only configured peers and there is none: nobody can send")
-    if settings.receive.accept is Accept.ANY and settings.node.bind not in _LOOPBACK:
-        yield _warning("receive.accept", "takes images from everyone who reaches the port; see `configured`")
+    if accept is Accept.LOCAL and is_open and not settings.peers:
+        yield _warning("receive.accept", "takes only configured peers from outside and there is none")
+    if accept is Accept.ANY and is_open:
+        yield _warning("receive.accept", "takes images from everyone who reaches the port; see `local`")
+
+
+def _certificates(settings: Settings, now: datetime) -> Iterator[ConfigFinding]:
+    files = settings.tls.files
+    if files is None:
+        return
+    try:
+        server_context(files)
+    except ConfigError as error:
+        yield _error("tls", str(error))
+        return
+    own, *between = read_certificates(files.certificate)
+    yield _certificate("tls.certificate", own, now)
+    yield from (_certificate("tls.certificate", item, now) for item in between)
+    for item in read_certificates(files.authorities):
+        found = _certificate("tls.authorities", item, now)
+        # Others may still vouch for the peers.
+        yield found if found.severity is not Severity.ERROR else _warning(found.key, found.message)
+
+
+def _certificate(key: str, certificate: Certificate, now: datetime) -> ConfigFinding:
+    fault = certificate.fault(now)
+    if fault is not None:
+        return _error(key, f"{certificate.name}: {fault}")
+    days = (certificate.not_after - now).days
+    message = f"{certificate.name}: expires in {days} day(s), on {certificate.not_after:%Y-%m-%d}"
+    return _warning(key, message) if certificate.expires_soon(now) else _ok(key, message)
 
 
 def _passwords(settings: Settings, variables: Mapping[str, str]) -> Iterator[ConfigFinding]:

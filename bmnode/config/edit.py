@@ -19,7 +19,7 @@ from bmnode.domain.objects import DEFAULT_KINDS
 from bmnode.domain.peers import Peer
 from bmnode.errors import ConfigError, NotFoundError
 
-_OPTIONAL = ("rest_url", "rest_user", "rest_password_env")
+_OPTIONAL = ("rest_url", "rest_user", "rest_password_env", "certificate_name")
 
 
 def add_peer(file: Path, peer: Peer) -> None:
@@ -37,6 +37,10 @@ def add_peer(file: Path, peer: Peer) -> None:
         table.update({key: getattr(peer, key) for key in _OPTIONAL if getattr(peer, key) is not None})
         if peer.objects != DEFAULT_KINDS:
             table["objects"] = [kind.value for kind in peer.objects]
+        if peer.addresses:
+            table["addresses"] = list(peer.addresses)
+        if peer.tls:
+            table["tls"] = True
         peers[peer.name] = table
 
     _edit(file, peer.name, change)

@@ -13,9 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bmnode.config.section import Section
+from bmnode.config.tls_settings import TlsSettings
 from bmnode.domain.codes import Code
 from bmnode.domain.objects import AIR_PROCESSING_ALGORITHM, DEFAULT_KINDS, OutputOptions, ResultKind
 from bmnode.domain.peers import Peer, check_ae_title
@@ -34,6 +36,7 @@ class Accept(StrEnum):
     """Who may send to the node."""
 
     ANY = "any"
+    LOCAL = "local"
     CONFIGURED = "configured"
 
 
@@ -51,21 +54,6 @@ class LogLevel(StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"
     ERROR = "ERROR"
-
-
-class Section(BaseModel):
-    """One table of the file. Frozen; a key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_not_given(cls, content: object) -> object:
-        """TOML has no null: an empty text leaves a key that may be left out at its default."""
-        if not isinstance(content, dict):
-            return content
-        optional = {name for name, info in cls.model_fields.items() if not info.is_required() and info.default is None}
-        return {key: value for key, value in content.items() if not (value == "" and key in optional)}
 
 
 class NodeSettings(Section):
@@ -111,11 +99,24 @@ class ReceiveSettings(Section):
     """The DICOM listener."""
 
     accept: Accept = Field(
-        default=Accept.ANY,
-        description="`any` takes associations from everyone, `configured` only from the AE titles under `[peers]`.",
+        default=Accept.LOCAL,
+        description="`local` takes associations from the peers under `[peers]`, and from everyone on this machine; "
+        "`configured` from the peers alone; `any` from everyone who reaches the port.",
     )
     max_associations: int = Field(
         default=32, ge=1, le=1000, description="Associations at one time; more are rejected with a request to retry."
+    )
+    max_associations_per_peer: int = Field(
+        default=16, ge=1, le=1000, description="Associations at one time of one AE title at one address."
+    )
+    request_timeout_s: float = Field(
+        default=5.0, gt=0, description="Seconds in which a new connection must have asked for an association."
+    )
+    max_waiting: int = Field(
+        default=256, ge=1, le=10000, description="Connections at one time that have not asked yet; the oldest go first."
+    )
+    max_waiting_per_address: int = Field(
+        default=64, ge=1, le=10000, description="The same, of one address; at most `max_waiting`."
     )
     network_timeout_s: float = Field(
         default=60.0, gt=0, description="An association that is silent for this many seconds is closed."
@@ -123,6 +124,14 @@ class ReceiveSettings(Section):
     max_pdu_bytes: int = Field(
         default=131072, ge=4096, le=16777216, description="Largest PDU that the node takes, in bytes."
     )
+
+    @model_validator(mode="after")
+    def _one_address_is_part_of_all(self) -> Self:
+        if self.max_waiting_per_address > self.max_waiting:
+            raise ValueError(
+                f"max_waiting_per_address ({self.max_waiting_per_address}) is above max_waiting ({self.max_waiting})"
+            )
+        return self
 
 
 class AssemblySettings(Section):
@@ -232,6 +241,16 @@ class PeerSettings(Section):
         "segmentations, `sc` pictures as Secondary Capture, `pdf` report and pictures as Encapsulated PDF. "
         "A study that is not assessable has `sr` and `pdf` alone.",
     )
+    addresses: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses and networks that it may call from, e.g. `192.0.2.7` or `192.0.2.0/28`; empty: any.",
+    )
+    tls: bool = Field(default=False, description="`true`: it is called by TLS, and may call by TLS only.")
+    certificate_name: str | None = Field(
+        default=None,
+        description="Name that its certificate must carry. Without one: `host` where it is called, and any certificate "
+        "of the `[tls]` authorities where it calls.",
+    )
 
 
 class RouteSettings(Section):
@@ -287,6 +306,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     spool: SpoolSettings = SpoolSettings()
     receive: ReceiveSettings = ReceiveSettings()
+    tls: TlsSettings = TlsSettings()
     assembly: AssemblySettings = AssemblySettings()
     run: RunSettings = RunSettings()
     results: ResultSettings = ResultSettings()
@@ -335,6 +355,13 @@ class Settings(BaseSettings):
     def _peers_are_usable(self) -> Self:
         for name, peer in self.peers.items():
             Peer(name=name, **peer.model_dump())
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_possible(self) -> Self:
+        for name, peer in self.peers.items():
+            if peer.tls and self.tls.files is None:
+                raise ValueError(f"peer {name!r} has tls = true, and [tls] names no certificate")
         return self
 
     @model_validator(mode="after")

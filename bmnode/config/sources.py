@@ -140,6 +140,10 @@ def _anchored(settings: Settings, file: Path | None) -> Settings:
     if settings.spool.directory is not None:
         directory = folder / settings.spool.directory.expanduser()
         update["spool"] = settings.spool.model_copy(update={"directory": directory})
+    tls = {key: getattr(settings.tls, key) for key in ("certificate", "key", "authorities")}
+    given = {key: folder / file.expanduser() for key, file in tls.items() if file is not None}
+    if given:
+        update["tls"] = settings.tls.model_copy(update=given)
     if settings.log.file is not None:
         update["log"] = settings.log.model_copy(update={"file": folder / settings.log.file.expanduser()})
     anchored = settings.model_copy(update=update)

@@ -16,7 +16,8 @@ from typing import Any, Union, get_args, get_origin
 import tomlkit
 from pydantic.fields import FieldInfo
 
-from bmnode.config.settings import PeerSettings, RouteSettings, Section, Settings
+from bmnode.config.section import Section
+from bmnode.config.settings import PeerSettings, RouteSettings, Settings
 
 _WIDTH = 100
 _HEAD = """\

@@ -19,6 +19,7 @@ from bmnode.clock import Clock
 from bmnode.delivery.presentation import Outgoing, SyntaxPair, batches
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.errors import PeerRefusedError, PeerUnreachableError
+from bmnode.tls import TlsFiles, call_by_tls
 
 SUCCESS = 0x0000
 WARNING_STATUSES = frozenset({0xB000, 0xB006, 0xB007})
@@ -107,12 +108,21 @@ class CStoreSender:
         ae_title: the calling AE title, which the peer must know.
         clock: measures the round trip.
         timeouts: how long to wait for what.
+        tls: the node's certificate, for peers that are called by TLS.
     """
 
-    def __init__(self, ae_title: str, *, clock: Clock, timeouts: SenderTimeouts | None = None) -> None:
+    def __init__(
+        self,
+        ae_title: str,
+        *,
+        clock: Clock,
+        timeouts: SenderTimeouts | None = None,
+        tls: TlsFiles | None = None,
+    ) -> None:
         self._ae_title = check_ae_title(ae_title)
         self._clock = clock
         self._timeouts = timeouts or SenderTimeouts()
+        self._tls = tls
 
     def echo(self, peer: Peer) -> EchoResult:
         """C-ECHO. Raises PeerUnreachableError without an association or answer, PeerRefusedError on any other."""
@@ -196,13 +206,15 @@ class CStoreSender:
             contexts=contexts,
             ae_title=peer.ae_title,
             evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)],
+            tls_args=call_by_tls(peer, self._tls),
         )
         if association.is_rejected:
             answer = association.acceptor.primitive
             reason = answer.reason_str if answer is not None else "no reason given"
             raise PeerUnreachableError(f"{_called(peer)} rejected the association: {reason}")
         if not association.is_established and not association.rejected_contexts:
-            raise PeerUnreachableError(f"no association with {_called(peer)}: check host, port and AE titles")
+            checks = "host, port, AE titles and certificates" if peer.tls else "host, port and AE titles"
+            raise PeerUnreachableError(f"no association with {_called(peer)}: check {checks}")
         return association
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -40,6 +41,12 @@ class Peer:
     """Name of the environment variable that holds the password; the password itself is never configured."""
     objects: tuple[ResultKind, ...] = DEFAULT_KINDS
     """Which objects of a result it gets."""
+    addresses: tuple[str, ...] = ()
+    """Addresses and networks that it may call from; empty: any."""
+    tls: bool = False
+    """Whether it is called by TLS, and may call by TLS only."""
+    certificate_name: str | None = None
+    """The name that its certificate must carry."""
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -51,6 +58,13 @@ class Peer:
             raise ValueError(f"peer {self.name}: port {self.port} is not between 1 and 65535")
         if not self.objects or len(set(self.objects)) != len(self.objects):
             raise ValueError(f"peer {self.name}: objects is empty or names one twice")
+        for address in self.addresses:
+            try:
+                ipaddress.ip_network(address)
+            except ValueError as error:
+                raise ValueError(f"peer {self.name}: {address!r} is no address or network: {error}") from error
+        if self.certificate_name is not None and (not self.tls or not self.certificate_name.strip()):
+            raise ValueError(f"peer {self.name}: certificate_name needs tls = true, and a name")
         self._check_rest()
 
     def _check_rest(self) -> None:

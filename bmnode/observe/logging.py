@@ -109,10 +109,15 @@ def describe_exception(error: BaseException) -> dict[str, Any]:
 
 
 def exception_processor(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Turn `exc_info` into `exception`, as `describe_exception` tells it."""
+    """Turn `exc_info` into `exception`, as `describe_exception` tells it.
+
+    Of what pynetdicom raises over a peer's bytes there is the type alone: it is the peer's fault, not ours, its
+    message quotes the bytes, and a flood of it would fill the disk with frames.
+    """
     error = _exception(event.pop("exc_info", None))
     if error is not None:
-        event["exception"] = describe_exception(error)
+        of_peer = str(event.get("logger", "")).startswith("pynetdicom")
+        event["exception"] = {"type": type(error).__qualname__} if of_peer else describe_exception(error)
     return event
 
 
@@ -146,8 +151,8 @@ def _exception_as_text(_logger: object, _method: str, event: MutableMapping[str,
     described = event.get("exception")
     lines: list[str] = []
     while described:
-        lines.append(f"{described['type']}: {described['message']}")
-        lines.extend(f"  {frame}" for frame in reversed(described["frames"]))
+        lines.append(": ".join(described[key] for key in ("type", "message") if key in described))
+        lines.extend(f"  {frame}" for frame in reversed(described.get("frames", ())))
         described = described.get("cause")
     if lines:
         event["exception"] = "\n".join(lines)

@@ -22,36 +22,38 @@ from bmnode.errors import IngestError
 from bmnode.observe.references import instance_ref
 from bmnode.scp.command import StoreCommand
 from bmnode.scp.contexts import keep_senders_order
-from bmnode.scp.options import AcceptorOptions, judge_association
+from bmnode.scp.policy import REJECTION_CODES, Caller, Policy
 from bmnode.scp.receiver import Receiver, StoreRequest
+from bmnode.scp.refusals import UNKNOWN_ACTOR, Refusal, RefusalLog
 from bmnode.scp.status import SUCCESS, status_of
+from bmnode.scp.peer_socket import PeerSocket
 from bmnode.scp.store_path import transfer_syntax_of
 from bmnode.scp.transport import end_negotiation
 from bmnode.spool import IncomingDataSet
 from bmnode.storage import AuditTrail, Database
 
 _LOG = structlog.get_logger(__name__)
-UNKNOWN_ACTOR = "unknown"
-"""Who acts in the audit trail where a connection never said its AE title."""
 
 
 class Handlers:
     """What the acceptor does at each event.
 
     Args:
-        options: who is let in.
+        policy: who is let in; may be replaced while associations run.
         receiver: keeps instances.
         database: holds the audit trail.
         clock: dates it.
     """
 
-    def __init__(self, options: AcceptorOptions, *, receiver: Receiver, database: Database, clock: Clock) -> None:
-        self._options = options
+    def __init__(self, policy: Policy, *, receiver: Receiver, database: Database, clock: Clock) -> None:
+        self.policy = policy
+        self.refusals = RefusalLog(self._tell_refusal, clock=clock)
         self._receiver = receiver
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
-        self._admitted: WeakKeyDictionary[Association, Counter[str]] = WeakKeyDictionary()
+        self._admitted: WeakKeyDictionary[Association, Caller] = WeakKeyDictionary()
+        self._received: WeakKeyDictionary[Association, Counter[str]] = WeakKeyDictionary()
 
     def table(self) -> list[EventHandlerType]:
         """Events and who handles them."""
@@ -69,22 +71,20 @@ class Handlers:
         association = event.assoc
         request = cast("A_ASSOCIATE", association.requestor.primitive)
         association.requestor.ae_title = request.calling_ae_title
+        caller = _caller(association, request)
         with self._lock:
-            others = sum(known.is_alive() for known in self._admitted)
-            rejection = judge_association(
-                self._options,
-                calling_ae=request.calling_ae_title,
-                called_ae=request.called_ae_title,
-                others=others,
-            )
+            others = [known for other, known in self._admitted.items() if other.is_alive()]
+            rejection = self.policy.judge(caller, others=others)
             if rejection is None:
-                self._admitted[association] = Counter()
+                self._admitted[association] = caller
         if rejection is None:
             keep_senders_order(request.presentation_context_definition_list)
             return
-        reason = rejection.name.lower()
-        self._tell("association_rejected", association, outcome="failure", reason=reason)
-        association.acse.send_reject(*rejection.value)
+        refusal = Refusal(
+            event="association_rejected", address=caller.address, actor=caller.calling_ae, reason=rejection.value
+        )
+        self.refusals.add(refusal)
+        association.acse.send_reject(*REJECTION_CODES[rejection])
         association.kill()  # returns when the rejection has left; the connection must not be closed before
 
     def on_established(self, event: Event) -> None:
@@ -108,7 +108,13 @@ class Handlers:
     def on_closed(self, event: Event) -> None:
         """Say that somebody connected and never spoke DICOM."""
         if event.assoc.requestor.primitive is None:
-            self._tell("connection_without_association", event.assoc, outcome="failure")
+            self.refusals.add(
+                Refusal(
+                    event="connection_without_association",
+                    address=event.assoc.requestor.address,
+                    reason="closed_before_request",
+                )
+            )
             end_negotiation(event.assoc)
 
     def end(self, association: Association, event: str) -> None:
@@ -182,6 +188,13 @@ class Handlers:
         _LOG.info(event, peer_ae=actor, peer_address=association.requestor.address, **fields)
         self._audit(event, actor=actor, subject=_subject(association), outcome=outcome, detail=fields)
 
+    def _tell_refusal(self, refusal: Refusal, repeated: int) -> None:
+        told = {"reason": refusal.reason, "explanation": refusal.explanation, "repeated": repeated or None}
+        fields: dict[str, object] = {key: value for key, value in told.items() if value is not None}
+        _LOG.warning(refusal.event, peer_ae=refusal.actor, peer_address=refusal.address, **fields)
+        subject = f"{refusal.actor}@{refusal.address}"
+        self._audit(refusal.event, actor=refusal.actor, subject=subject, outcome="failure", detail=fields)
+
     def _audit(self, event: str, *, actor: str, subject: str, outcome: str, detail: Mapping[str, object]) -> None:
         try:
             with self._database.write() as connection:
@@ -195,11 +208,21 @@ class Handlers:
 
     def _count(self, association: Association, what: str) -> None:
         with self._lock:
-            self._admitted.setdefault(association, Counter())[what] += 1
+            self._received.setdefault(association, Counter())[what] += 1
 
     def _counts(self, association: Association) -> dict[str, int]:
         with self._lock:
-            return dict(self._admitted.get(association, Counter()))
+            return dict(self._received.get(association, Counter()))
+
+
+def _caller(association: Association, request: A_ASSOCIATE) -> Caller:
+    transport = association.dul.socket
+    return Caller(
+        calling_ae=request.calling_ae_title,
+        called_ae=request.called_ae_title,
+        address=association.requestor.address,
+        certificate_names=transport.certificate_names if isinstance(transport, PeerSocket) else None,
+    )
 
 
 def _subject(association: Association) -> str:

@@ -15,6 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
 from bmnode.clock import Clock
+from bmnode.tls import certificate_names
 
 _BEFORE_REQUEST, _CLOSING = ("Sta1", "Sta2"), "Sta13"  # states of PS3.8 9.2
 _CONNECTION_CLOSED = "Evt17"
@@ -50,6 +51,13 @@ class PeerSocket(AssociationSocket):
         self._poll = select.poll()
         self._poll.register(accepted, select.POLLIN)
         self._poll.register(self._alarm, select.POLLIN)
+
+    @property
+    def certificate_names(self) -> frozenset[str] | None:
+        """Names in the peer's certificate, in lower case; None where the connection is not encrypted."""
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return None
+        return certificate_names(self.socket.getpeercert() or {})
 
     @property
     def ready(self) -> bool:

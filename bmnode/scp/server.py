@@ -13,8 +13,9 @@ from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATIO
 from bmnode.scp.contexts import supported_contexts
 from bmnode.scp.handlers import Handlers
 from bmnode.scp.options import AcceptorOptions
+from bmnode.scp.policy import Policy
 from bmnode.scp.receiver import Receiver
-from bmnode.scp.transport import SPARE_CONNECTIONS, AcceptorServer
+from bmnode.scp.transport import AcceptorServer, Doors
 from bmnode.spool import DueAt, Spool
 from bmnode.storage import Database
 
@@ -22,6 +23,8 @@ _POLL_S = 0.1
 """How often the listener looks whether it is to stop."""
 _AFTER_ABORT_S = 2.0
 """How long an aborted association may take to end its thread."""
+_NO_LIMIT = 1_000_000
+"""Ours is the limit, by associations; pynetdicom counts connections that say nothing as well."""
 _LOG = structlog.get_logger(__name__)
 
 
@@ -42,7 +45,7 @@ class Acceptor:
         self._options = options
         self._clock = clock
         receiver = Receiver(spool, database=database, clock=clock, due_at=quiet)
-        self._handlers = Handlers(options, receiver=receiver, database=database, clock=clock)
+        self._handlers = Handlers(options.policy, receiver=receiver, database=database, clock=clock)
         self._server: AcceptorServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -54,7 +57,11 @@ class Acceptor:
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Listen. Raises OSError where the address cannot be bound, RuntimeError where it runs already."""
+        """Listen.
+
+        Raises OSError where the address cannot be bound, ConfigError where a certificate cannot be used,
+        RuntimeError where it runs already.
+        """
         if self._server is not None:
             raise RuntimeError("the acceptor runs already")
         server = AcceptorServer(
@@ -65,14 +72,19 @@ class Acceptor:
             evt_handlers=self._handlers.table(),
             clock=self._clock,
             store=self._handlers,
-            connection_limit=self._options.max_associations + SPARE_CONNECTIONS,
+            doors=self._doors(),
         )
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": _POLL_S}, name="bmnode-acceptor", daemon=True
         )
         thread.start()
+        self._handlers.refusals.start()
         self._server, self._thread = server, thread
         _LOG.info("acceptor_started", ae_title=self._options.ae_title, bind=self._options.bind, port=self.port)
+
+    def reconfigure(self, policy: Policy) -> None:
+        """Let others in from the next association on; those that there are stay."""
+        self._handlers.policy = policy
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Let nobody in any more, wait for associations to end, then abort those that remain. Harmless twice.
@@ -93,7 +105,17 @@ class Acceptor:
         for association in aborted:
             association.abort()
             association.join(_AFTER_ABORT_S)
+        self._handlers.refusals.stop()
         _LOG.info("acceptor_stopped", aborted=len(aborted))
+
+    def _doors(self) -> Doors:
+        return Doors(
+            max_associations=lambda: self._handlers.policy.max_associations,
+            limits=self._options.porch,
+            security=self._options.security,
+            handshake_timeout_s=self._options.acse_timeout_s,
+            refused=self._handlers.refusals.add_later,
+        )
 
 
 def _application_entity(options: AcceptorOptions) -> AE:
@@ -104,6 +126,5 @@ def _application_entity(options: AcceptorOptions) -> AE:
     ae.acse_timeout = options.acse_timeout_s
     ae.dimse_timeout = options.dimse_timeout_s
     ae.network_timeout = options.network_timeout_s
-    # Ours is the limit, by associations; pynetdicom counts connections that say nothing as well.
-    ae.maximum_associations = options.max_associations + SPARE_CONNECTIONS
+    ae.maximum_associations = _NO_LIMIT
     return ae

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import threading
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
@@ -21,11 +24,15 @@ from bmnode.clock import Clock
 from bmnode.scp.dul import PeerDul, wake_on_work
 from bmnode.scp.peer_socket import PeerSocket
 from bmnode.scp.store_path import StoreService
+from bmnode.scp.porch import LARGEST_REQUEST_BYTES, Porch, PorchLimits
+from bmnode.scp.refusals import Refusal
+from bmnode.scp.security import HandshakeError, Security, shake_hands
+from bmnode.tls import TlsKeeper, server_context
 
 SPARE_CONNECTIONS = 16
 """Connections beyond the associations: those being negotiated, rejected or closed."""
-LARGEST_REQUEST_BYTES = 1 << 20
-"""Longest PDU that is read whatever was announced: 128 contexts with all their transfer syntaxes are below 100 KiB."""
+HANDSHAKES_PER_ADDRESS = 8
+"""TLS handshakes at one time with one address; each has a thread."""
 _WRITTEN_OUT = (evt.EVT_DIMSE_RECV, evt.EVT_DIMSE_SENT, evt.EVT_PDU_RECV, evt.EVT_PDU_SENT)
 """Events for which pynetdicom writes each message out, for a log that is not read. Ours is `handlers`."""
 _LOG = structlog.get_logger(__name__)
@@ -70,20 +77,37 @@ class PeerHandler(RequestHandler):
         return association
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doors:
+    """How connections come in: how many, how encrypted, and who is told of those that do not."""
+
+    max_associations: Callable[[], int]
+    limits: PorchLimits
+    security: Security
+    handshake_timeout_s: float
+    refused: Callable[[Refusal], None]
+    """Must not wait."""
+
+
 class AcceptorServer(ThreadedAssociationServer):
-    """The listening socket."""
+    """The listening socket, and the threads that it spends on connections."""
 
     request_queue_size = 128
     daemon_threads = True
 
-    def __init__(
-        self, *arguments: Any, clock: Clock, connection_limit: int, store: StoreService, **options: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, clock: Clock, doors: Doors, store: StoreService, **options: Any) -> None:
         self._clock = clock
         self.store = store
-        self._connection_limit = connection_limit
+        self._doors = doors
+        self._lock = threading.Lock()
+        self._coming: Counter[str] = Counter()
+        """Connections by address that left the porch and are no association yet."""
+        files, listening = doors.security.files, doors.security.listening
+        self._keeper = None if files is None else TlsKeeper(files, server_context)
+        self._porch = Porch(self, tell=doors.refused, limits=doors.limits, listening=listening, clock=clock)
         super().__init__(*arguments, **{**options, "request_handler": PeerHandler})
         self.contexts = SharedContexts(self.contexts)
+        self._porch.start()
 
     def peer_socket(self, accepted: socket.socket, association: Association) -> PeerSocket:
         """A connection with this server's limits."""
@@ -94,18 +118,55 @@ class AcceptorServer(ThreadedAssociationServer):
             clock=self._clock,
         )
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - socketserver's signature
-        """Hang up at once, before a thread is spent, where there are too many connections."""
-        if len(self.active_associations) < self._connection_limit:
-            return True
-        _LOG.warning("connection_refused", peer_address=str(client_address[0]), reason="too_many_connections")
-        return False
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Let a new connection wait until it has asked for something; spends no thread."""
+        self._porch.enter(request, client_address)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as above
+    def has_room(self, address: str, *, secured: bool) -> bool:
+        """See `bmnode.scp.porch.Inside`."""
+        with self._lock:
+            coming, of_address = self._coming.total(), self._coming[address]
+        if secured and of_address >= HANDSHAKES_PER_ADDRESS:
+            return False
+        return coming + len(self.active_associations) < self._doors.max_associations() + SPARE_CONNECTIONS
+
+    def admit(self, connection: socket.socket, address: tuple[str, int], *, secured: bool) -> None:
+        """See `bmnode.scp.porch.Inside`."""
+        with self._lock:
+            self._coming[address[0]] += 1
+        threading.Thread(
+            target=self._begin, args=(connection, address, secured), name="bmnode-connection", daemon=True
+        ).start()
+
+    def _begin(self, connection: socket.socket, address: tuple[str, int], secured: bool) -> None:
+        """Make a connection an association, in a thread of its own: a handshake may take its time."""
+        try:
+            if secured and self._keeper is not None:
+                connection = shake_hands(
+                    connection,
+                    self._keeper.context,
+                    timeout_s=self._doors.handshake_timeout_s,
+                    clock=self._clock,
+                )
+            self.process_request_thread(connection, address)
+        except HandshakeError as error:
+            refusal = Refusal(
+                event="connection_refused", address=address[0], reason="tls_failed", explanation=str(error)
+            )
+            self._doors.refused(refusal)
+            connection.close()
+        finally:
+            with self._lock:
+                self._coming[address[0]] -= 1
+                if not self._coming[address[0]]:
+                    del self._coming[address[0]]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
         """Log what kept a connection from becoming an association; socketserver would print it."""
         _LOG.error("connection_failed", peer_address=str(client_address[0]), exc_info=True)
 
     def shutdown(self) -> None:
         """Stop listening. Unlike pynetdicom's, works for a server that `AE.start_server` did not make."""
         socketserver.BaseServer.shutdown(self)
+        self._porch.stop()
         self.server_close()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,9 +85,9 @@ class NodePlan:
 
 
 def _without_none(peer: Peer) -> dict[str, Any]:
-    keys = ("ae_title", "host", "port", "rest_url", "rest_user", "rest_password_env")
-    values = {key: getattr(peer, key) for key in keys}
-    return {key: value for key, value in values.items() if value is not None} | {"objects": list(peer.objects)}
+    values = {item.name: getattr(peer, item.name) for item in fields(peer) if item.name != "name"}
+    lists = {key: list(value) for key, value in values.items() if isinstance(value, tuple)}
+    return {key: value for key, value in values.items() if value is not None} | lists
 
 
 class NodeProcess:

@@ -17,6 +17,7 @@ from bmnode.config.template import describe
 from bmnode.domain.states import DeliveryState, JobEvent, JobState, StudyState
 from bmnode.domain.study import Branch, Reason
 from bmnode.errors import IngestError
+from bmnode.scp.policy import Rejection
 from operators.simulation.cohort.reference import page as cohort_page
 from operators.simulation.cohort.specification import parse
 
@@ -143,6 +144,12 @@ def test_every_audit_event_is_explained() -> None:
     assert sorted(event for event in _audit_events() if f"| `{event}` |" not in text) == []
 
 
+def test_every_reason_to_reject_an_association_is_explained() -> None:
+    """Whoever reads the trail finds what keeps a sender out."""
+    text = (DOCS / "reference" / "audit-events.md").read_text(encoding="utf-8")
+    assert [reason for reason in Rejection if f"| `{reason}` |" not in text] == []
+
+
 def _audit_events() -> set[str]:
     """The names that are passed to the trail, or to a helper that passes them on."""
     found: set[str] = set()
@@ -160,7 +167,7 @@ def _event_of(call: ast.Call) -> Iterator[str]:
     if name in {"record", "_tell", "_audit"}:
         for argument in call.args:
             yield from _texts(argument)
-    if name == "record_arrival":
+    if name in {"record_arrival", "Refusal", "_refuse"}:
         yield from (text for keyword in call.keywords if keyword.arg == "event" for text in _texts(keyword.value))
 
 

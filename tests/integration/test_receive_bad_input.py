@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from bmnode.domain.records import StudyRecord
 from bmnode.scp import AcceptorOptions
+from bmnode.scp.policy import Admission, PeerRule, Policy
 from bmnode.spool.filesystem import OsFileSystem
 from tests.support.acceptor import ReceivingNode, after_quiet, receiving_node, store
 from tests.support.encoded import EncodedInstance, ct_slices, encode_instance, encoded_ct
@@ -194,7 +195,7 @@ def test_garbage_on_the_socket_ends_the_connection(node: ReceivingNode, good: En
         except ConnectionResetError:
             pass
     _assert_still_served(node, good)
-    eventually(lambda: len(node.audit("connection_without_association")) == 1, timeout_s=5)
+    eventually(lambda: len(node.audit("connection_refused")) == 1, timeout_s=5)
 
 
 def test_a_gigantic_pdu_is_refused_at_its_head(node: ReceivingNode, good: EncodedInstance) -> None:
@@ -247,7 +248,7 @@ def test_a_sender_that_vanishes_leaves_nothing_half(node: ReceivingNode, good: E
 
 def test_too_many_associations_are_asked_to_come_again(tmp_path: Path, good: EncodedInstance) -> None:
     """Beyond the cap a sender is rejected as transient (temporary congestion); when one ends, the next is let in."""
-    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", max_associations=2)
+    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", policy=Policy(max_associations=2))
     with receiving_node(tmp_path, options=options) as node:
         first, second = node.peer(good), node.peer(good)
         with pytest.raises(RejectedError) as caught:
@@ -269,7 +270,7 @@ def test_too_many_associations_are_asked_to_come_again(tmp_path: Path, good: Enc
 
 def test_silent_connections_do_not_lock_others_out(tmp_path: Path, good: EncodedInstance) -> None:
     """Connections that never ask for an association do not count against those that do."""
-    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", max_associations=1, acse_timeout_s=1)
+    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", policy=Policy(max_associations=1))
     with receiving_node(tmp_path, options=options) as node:
         silent = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(5)]
         _assert_still_served(node, good)
@@ -284,7 +285,8 @@ def test_strangers_and_misdirected_senders_learn_why(
     tmp_path: Path, good: EncodedInstance, calling_ae: str, called_ae: str, codes: tuple[int, int, int]
 ) -> None:
     """Who is not configured, or calls somebody else, is rejected for good with the reason, and audited."""
-    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", known_peers=frozenset({"SCANNER"}))
+    policy = Policy(admission=Admission.CONFIGURED, peers=(PeerRule(ae_title="SCANNER"),), called_ae="BMNODE")
+    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", policy=policy)
     with receiving_node(tmp_path, options=options) as node:
         with pytest.raises(RejectedError) as caught:
             node.peer(good, calling_ae=calling_ae, called_ae=called_ae)

@@ -78,6 +78,7 @@ def receiving_node(
     quiet: DueAt = after_quiet,
 ) -> Iterator[ReceivingNode]:
     """Start an acceptor on a free port of loopback; stop it at the end."""
+    directory.mkdir(parents=True, exist_ok=True)
     database = Database(f"sqlite:///{directory / 'node.sqlite'}")
     database.migrate()
     spool = Spool(directory / "spool", min_free_bytes=0, file_system=file_system)

@@ -61,6 +61,9 @@ class RawPeer:
         if kind == _REJECTED:
             self._socket.close()
             raise RejectedError((body[1], body[2], body[3]))
+        if kind == _ABORTED:
+            self._socket.close()
+            raise PeerClosedError
         assert kind == _ACCEPTED
         self.accepted: dict[int, str] = dict(_accepted_contexts(body))
         """Transfer syntax by presentation context ID."""

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from bmnode.clock import SystemClock
 from bmnode.config.check import ConfigFinding, Severity, check_settings
+from bmnode.config.settings import Settings
 from bmnode.config.sources import parse_settings
 from bmnode.testing.ports import free_ports
+from tests.support.certificates import Authority
 
 ROUTE = '[[routes]]\nname = "a"\ndestinations = ["pacs"]\n'
+NOW = SystemClock().now()
 PEER = '[peers.pacs]\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
 
 
@@ -25,10 +29,15 @@ def taken() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
+def _found(settings: Settings) -> dict[str, ConfigFinding]:
+    found = check_settings(settings, answers_as_us=lambda: False, now=NOW, environ={})
+    return {item.key: item for item in found}
+
+
 def _check(text: str = "", *, port: int | None = None, ours: bool = False, **environ: str) -> dict[str, ConfigFinding]:
     node = f"[node]\nport = {port or free_ports(1)[0]}\n"
     settings = parse_settings(node + text, file=None)
-    findings = check_settings(settings, answers_as_us=lambda: ours, environ=environ)
+    findings = check_settings(settings, answers_as_us=lambda: ours, now=NOW, environ=environ)
     worst = sorted(findings, key=lambda item: list(Severity).index(item.severity), reverse=True)
     return {item.key: item for item in worst}
 
@@ -51,7 +60,7 @@ def test_port_of_the_running_node_is_fine(taken: int) -> None:
 def test_address_of_another_machine_is_an_error() -> None:
     """An address that is not ours cannot be listened on."""
     settings = parse_settings(f'[node]\nbind = "192.0.2.1"\nport = {free_ports(1)[0]}\n', file=None)
-    findings = {item.key: item for item in check_settings(settings, answers_as_us=lambda: False, environ={})}
+    findings = _found(settings)
     assert findings["node.bind"].severity is Severity.ERROR
 
 
@@ -93,8 +102,36 @@ def test_what_may_be_a_mistake_is_said(text: str, key: str, severity: Severity) 
     assert _check(text)[key].severity is severity
 
 
-def test_open_listener_is_pointed_at() -> None:
-    """Listening to the whole network for everyone is allowed, and said."""
-    settings = parse_settings(f'[node]\nbind = "0.0.0.0"\nport = {free_ports(1)[0]}\n', file=None)
-    findings = {item.key: item for item in check_settings(settings, answers_as_us=lambda: False, environ={})}
-    assert findings["receive.accept"].severity is Severity.WARNING
+@pytest.mark.parametrize("accept", ["any", "local"])
+def test_open_listener_is_pointed_at(accept: str) -> None:
+    """Listening to the whole network for everyone, or for nobody, is allowed, and said."""
+    text = f'[node]\nbind = "0.0.0.0"\nport = {free_ports(1)[0]}\n[receive]\naccept = "{accept}"\n'
+    assert _found(parse_settings(text, file=None))["receive.accept"].severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("days", "severity", "said"),
+    [
+        ((-1, 365), Severity.OK, "expires in 36"),
+        ((-1, 20), Severity.WARNING, "expires in"),
+        ((-20, -1), Severity.ERROR, "expired on"),
+        ((1, 20), Severity.ERROR, "holds from"),
+    ],
+)
+def test_the_end_of_a_certificate_is_told(
+    tmp_path: Path, days: tuple[float, float], severity: Severity, said: str
+) -> None:
+    """An administrator learns when the certificate ends before the scanners do."""
+    files = Authority(folder=tmp_path).issue("bmnode", days=days)
+    text = f'[tls]\ncertificate = "{files.certificate}"\nkey = "{files.key}"\nauthorities = "{files.authorities}"\n'
+    found = _check(text)
+    assert (found["tls.certificate"].severity, said in found["tls.certificate"].message) == (severity, True)
+    assert found["tls.authorities"].severity is Severity.OK
+
+
+def test_a_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
+    """Files that do not belong together are found before the start."""
+    authority = Authority(folder=tmp_path)
+    files, other = authority.issue("bmnode"), authority.issue("other")
+    text = f'[tls]\ncertificate = "{files.certificate}"\nkey = "{other.key}"\nauthorities = "{files.authorities}"\n'
+    assert _check(text)["tls"].severity is Severity.ERROR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from ipaddress import ip_network
 
 import pytest
 from pydicom import uid
@@ -18,40 +19,123 @@ from bmnode.errors import (
     StorageError,
 )
 from bmnode.scp.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES, keep_senders_order, supported_contexts
-from bmnode.scp.options import AcceptorOptions, Rejection, judge_association
+from bmnode.scp.options import AcceptorOptions
+from bmnode.scp.policy import REJECTION_CODES, Admission, Caller, PeerRule, Policy, Rejection
 from bmnode.scp.status import status_of
 
-OPTIONS = AcceptorOptions(ae_title="BMNODE", known_peers=frozenset({"PACS"}), max_associations=2)
+
+def _caller(
+    calling: str = "PACS",
+    *,
+    called: str = "BMNODE",
+    address: str = "192.0.2.7",
+    names: frozenset[str] | None = None,
+) -> Caller:
+    return Caller(calling_ae=calling, called_ae=called, address=address, certificate_names=names)
+
+
+POLICY = Policy(
+    admission=Admission.CONFIGURED,
+    peers=(PeerRule(ae_title="PACS"), PeerRule(ae_title="CT1")),
+    called_ae="BMNODE",
+    max_associations=3,
+    max_per_peer=2,
+)
 
 
 @pytest.mark.parametrize(
-    ("calling", "called", "others", "expected"),
+    ("caller", "others", "expected"),
     [
-        ("PACS", "BMNODE", 1, None),
-        ("PACS", "BMNODE", 2, Rejection.TOO_MANY_ASSOCIATIONS),
-        ("STRANGER", "BMNODE", 0, Rejection.CALLING_AE_UNKNOWN),
-        ("PACS", "OTHER", 0, Rejection.CALLED_AE_UNKNOWN),
-        ("STRANGER", "OTHER", 9, Rejection.CALLED_AE_UNKNOWN),
+        (_caller(), [], None),
+        (_caller(), [_caller()], None),
+        (_caller(), [_caller(), _caller()], Rejection.TOO_MANY_OF_PEER),
+        (_caller(), [_caller("CT1"), _caller(address="192.0.2.8")], None),
+        (_caller(), [_caller("CT1")] * 3, Rejection.TOO_MANY_ASSOCIATIONS),
+        (_caller("STRANGER"), [], Rejection.CALLING_AE_UNKNOWN),
+        (_caller("STRANGER", address="127.0.0.1"), [], Rejection.CALLING_AE_UNKNOWN),
+        (_caller(called="OTHER"), [], Rejection.CALLED_AE_UNKNOWN),
+        (_caller("STRANGER", called="OTHER"), [_caller()] * 9, Rejection.CALLED_AE_UNKNOWN),
     ],
 )
-def test_an_association_is_judged(calling: str, called: str, others: int, expected: Rejection | None) -> None:
+def test_an_association_is_judged(caller: Caller, others: list[Caller], expected: Rejection | None) -> None:
     """Known peers that call the node by its title are let in while there is room; others learn why not."""
-    assert judge_association(OPTIONS, calling_ae=calling, called_ae=called, others=others) is expected
+    assert POLICY.judge(caller, others=others) is expected
 
 
-def test_everybody_is_let_in_where_nothing_is_configured() -> None:
-    """Without known peers and without the check of the called title, anybody may send."""
-    options = AcceptorOptions(ae_title="BMNODE", check_called_ae=False)
-    assert judge_association(options, calling_ae="STRANGER", called_ae="OTHER", others=0) is None
+@pytest.mark.parametrize(
+    ("admission", "address", "expected"),
+    [
+        (Admission.ANY, "192.0.2.7", None),
+        (Admission.LOCAL, "127.0.0.1", None),
+        (Admission.LOCAL, "::1", None),
+        (Admission.LOCAL, "::ffff:127.0.0.1", None),
+        (Admission.LOCAL, "192.0.2.7", Rejection.CALLING_AE_UNKNOWN),
+        (Admission.LOCAL, "::ffff:192.0.2.7", Rejection.CALLING_AE_UNKNOWN),
+        (Admission.CONFIGURED, "127.0.0.1", Rejection.CALLING_AE_UNKNOWN),
+    ],
+)
+def test_a_stranger_is_let_in_from_this_machine_alone(
+    admission: Admission, address: str, expected: Rejection | None
+) -> None:
+    """Unless the administrator says `any`, whom nobody configured has to be on this machine."""
+    assert Policy(admission=admission).judge(_caller("STRANGER", address=address), others=[]) is expected
+
+
+def test_by_default_no_stranger_is_let_in_from_outside() -> None:
+    """A node that was installed and not configured takes nothing from another machine."""
+    assert Policy().judge(_caller("ANYBODY"), others=[]) is Rejection.CALLING_AE_UNKNOWN
+
+
+GUARDED = PeerRule(
+    ae_title="PACS",
+    networks=(ip_network("192.0.2.0/28"), ip_network("2001:db8::/64")),
+    tls=True,
+    certificate_name="pacs.example.org",
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "names", "expected"),
+    [
+        ("192.0.2.7", {"pacs.example.org", "other"}, None),
+        ("2001:db8::5", {"pacs.example.org"}, None),
+        ("::ffff:192.0.2.7", {"pacs.example.org"}, None),
+        ("192.0.2.99", {"pacs.example.org"}, Rejection.ADDRESS_NOT_OF_PEER),
+        ("192.0.2.7", None, Rejection.TLS_REQUIRED),
+        ("192.0.2.7", {"ct.example.org"}, Rejection.CERTIFICATE_NOT_OF_PEER),
+        ("192.0.2.7", set(), Rejection.CERTIFICATE_NOT_OF_PEER),
+    ],
+)
+def test_a_peer_is_what_it_says_by_address_and_certificate(
+    address: str, names: set[str] | None, expected: Rejection | None
+) -> None:
+    """An AE title is only a word: where more is configured, more is asked for, on this machine too."""
+    caller = _caller(address=address, names=None if names is None else frozenset(names))
+    for admission in Admission:
+        assert Policy(admission=admission, peers=(GUARDED,)).judge(caller, others=[]) is expected
+
+
+def test_two_peers_of_one_title_may_each_call() -> None:
+    """Where two entries share an AE title, a caller has to be one of them."""
+    second = PeerRule(ae_title="PACS", networks=(ip_network("198.51.100.1/32"),))
+    policy = Policy(peers=(GUARDED, second))
+    assert policy.judge(_caller(address="198.51.100.1"), others=[]) is None
+    assert policy.judge(_caller(address="198.51.100.2"), others=[]) is Rejection.ADDRESS_NOT_OF_PEER
+
+
+def test_every_rejection_has_its_codes_of_the_standard() -> None:
+    """Each reason maps to a row of PS3.8 Table 9-21; only what passes by itself is called transient."""
+    assert set(REJECTION_CODES) == set(Rejection)
+    transient = {Rejection.TOO_MANY_ASSOCIATIONS, Rejection.TOO_MANY_OF_PEER}
+    assert {reason for reason, codes in REJECTION_CODES.items() if codes[0] == 2} == transient
+    assert set(REJECTION_CODES.values()) <= {(1, 1, 3), (1, 1, 7), (2, 3, 1), (2, 3, 2)}
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"ae_title": ""},
-        {"known_peers": frozenset({"A\\B"})},
         {"port": 65536},
-        {"max_associations": 0},
         {"max_pdu_bytes": 100},
         {"acse_timeout_s": 0},
     ],
@@ -60,6 +144,14 @@ def test_settings_that_cannot_be_used_are_refused(wrong: dict[str, object]) -> N
     """Options check themselves."""
     with pytest.raises(ValueError, match=r"AE title|port|max_|positive"):
         AcceptorOptions(**{"ae_title": "BMNODE", **wrong})  # type: ignore[arg-type]  # the point of the test
+
+
+def test_limits_that_cannot_be_used_are_refused() -> None:
+    """Nobody could send where nobody may."""
+    with pytest.raises(ValueError, match="at least 1"):
+        Policy(max_associations=0)
+    with pytest.raises(ValueError, match="AE title"):
+        PeerRule(ae_title="A\\B")
 
 
 def test_every_storage_class_is_one() -> None:
