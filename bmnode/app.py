@@ -113,7 +113,6 @@ def _acceptor_options(settings: Settings) -> AcceptorOptions:
             request_timeout_s=receive.request_timeout_s,
         ),
         max_pdu_bytes=receive.max_pdu_bytes,
-        acse_timeout_s=receive.request_timeout_s,
         dimse_timeout_s=receive.network_timeout_s,
         network_timeout_s=receive.network_timeout_s,
     )

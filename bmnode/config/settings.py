@@ -113,10 +113,10 @@ class ReceiveSettings(Section):
         default=5.0, gt=0, description="Seconds in which a new connection must have asked for an association."
     )
     max_waiting: int = Field(
-        default=256, ge=1, le=10000, description="Connections at one time that have not asked yet; the oldest go first."
+        default=512, ge=1, le=10000, description="Connections at one time that have not asked yet; the oldest go first."
     )
     max_waiting_per_address: int = Field(
-        default=64, ge=1, le=10000, description="The same, of one address; at most `max_waiting`."
+        default=256, ge=1, le=10000, description="The same, of one address; at most `max_waiting`."
     )
     network_timeout_s: float = Field(
         default=60.0, gt=0, description="An association that is silent for this many seconds is closed."

@@ -22,11 +22,11 @@ from bmnode.errors import IngestError
 from bmnode.observe.references import instance_ref
 from bmnode.scp.command import StoreCommand
 from bmnode.scp.contexts import keep_senders_order
-from bmnode.scp.policy import REJECTION_CODES, Caller, Policy
+from bmnode.scp.peer_socket import PeerSocket
+from bmnode.scp.policy import REJECTION_CODES, Caller, Policy, Rejection
 from bmnode.scp.receiver import Receiver, StoreRequest
 from bmnode.scp.refusals import UNKNOWN_ACTOR, Refusal, RefusalLog
 from bmnode.scp.status import SUCCESS, status_of
-from bmnode.scp.peer_socket import PeerSocket
 from bmnode.scp.store_path import transfer_syntax_of
 from bmnode.scp.transport import end_negotiation
 from bmnode.spool import IncomingDataSet
@@ -66,6 +66,14 @@ class Handlers:
             (evt.EVT_C_ECHO, self.on_echo),
         ]
 
+    def judge(self, caller: Caller) -> Rejection | None:
+        """Why a caller would be rejected now; None: it would be let in."""
+        with self._lock:
+            return self.policy.judge(caller, others=self._others())
+
+    def _others(self) -> list[Caller]:
+        return [known for other, known in self._admitted.items() if other.is_alive()]
+
     def on_requested(self, event: Event) -> None:
         """Reject the association, or let pynetdicom negotiate it in the sender's order (PS3.8 7.1)."""
         association = event.assoc
@@ -73,8 +81,7 @@ class Handlers:
         association.requestor.ae_title = request.calling_ae_title
         caller = _caller(association, request)
         with self._lock:
-            others = [known for other, known in self._admitted.items() if other.is_alive()]
-            rejection = self.policy.judge(caller, others=others)
+            rejection = self.policy.judge(caller, others=self._others())
             if rejection is None:
                 self._admitted[association] = caller
         if rejection is None:

@@ -26,8 +26,8 @@ class AcceptorOptions:
     """How many may wait, and how long, before they ask for an association."""
     max_pdu_bytes: int = 131_072
     """Largest PDU that is announced."""
-    acse_timeout_s: float = 5.0
-    """For the TLS handshake, and for negotiating an association that was asked for."""
+    acse_timeout_s: float = 30.0
+    """For negotiating an association whose request is there already: a busy machine, not the peer, takes it."""
     dimse_timeout_s: float = 60.0
     network_timeout_s: float = 60.0
     """Longest silence, and longest time for one whole PDU."""

@@ -55,6 +55,11 @@ class Caller:
     certificate_names: frozenset[str] | None = None
     """Names in the certificate that it showed, in lower case; None: it came in clear text."""
 
+    @classmethod
+    def from_request(cls, request: bytes, *, address: str) -> Caller:
+        """Who sent an A-ASSOCIATE-RQ in clear text; its first 42 bytes will do (PS3.8 Table 9-11)."""
+        return cls(calling_ae=_title(request[26:42]), called_ae=_title(request[10:26]), address=address)
+
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
@@ -126,6 +131,14 @@ class Policy:
             return Rejection.TOO_MANY_ASSOCIATIONS
         same = sum((other.calling_ae, other.address) == (caller.calling_ae, caller.address) for other in others)
         return Rejection.TOO_MANY_OF_PEER if same >= self.max_per_peer else None
+
+
+def _title(field: bytes) -> str:
+    """An AE title of a request; empty where it is none, so that it is nobody's."""
+    try:
+        return check_ae_title(field.decode("ascii").strip(" "))
+    except ValueError:
+        return ""
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -19,7 +19,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from bmnode.clock import Clock
-from bmnode.scp.policy import REJECTION_CODES, Rejection
+from bmnode.scp.policy import REJECTION_CODES, Caller, Rejection
 from bmnode.scp.refusals import UNKNOWN_ACTOR, Refusal
 from bmnode.scp.security import TlsListening
 
@@ -44,8 +44,8 @@ _POLL_S = 0.1
 class PorchLimits:
     """How many may wait, and how long. Raises ValueError where a limit cannot be used."""
 
-    total: int = 256
-    per_address: int = 64
+    total: int = 512
+    per_address: int = 256
     request_timeout_s: float = 5.0
     """From the connection to the whole of the request."""
 
@@ -59,8 +59,8 @@ class PorchLimits:
 class Inside(Protocol):
     """What lies behind the porch."""
 
-    def has_room(self, address: str, *, secured: bool) -> bool:
-        """Whether a connection from there may have a thread now."""
+    def objection(self, request: bytes | None, address: str) -> Rejection | None:
+        """Why a connection may have no thread; `request` is the A-ASSOCIATE-RQ, None where it is encrypted."""
         ...
 
     def admit(self, connection: socket.socket, address: tuple[str, int], *, secured: bool) -> None:
@@ -159,13 +159,16 @@ class Porch:
     def _seat(self, guest: _Guest) -> None:
         of_address = [other for other in self._guests if other.address[0] == guest.address[0]]
         if len(of_address) >= self._limits.per_address:
-            self._evict(of_address[0])
+            self._evict_one_of(of_address)
         elif len(self._guests) >= self._limits.total:
-            self._evict(next(iter(self._guests)))
+            self._evict_one_of(list(self._guests))
         self._guests[guest] = None
         self._selector.register(guest.connection, selectors.EVENT_READ, guest)
+        self._attend(guest)  # what it has said already makes room for the next
 
-    def _evict(self, guest: _Guest) -> None:
+    def _evict_one_of(self, guests: list[_Guest]) -> None:
+        """One that has its answer, else the one that has waited longest."""
+        guest = next((guest for guest in guests if guest.phase is _Phase.LEAVING), guests[0])
         if guest.phase is not _Phase.LEAVING:
             self._refuse(guest, "too_many_connections")
         self._close(guest)
@@ -228,20 +231,21 @@ class Porch:
         return "not_dicom"
 
     def _let_in(self, guest: _Guest) -> None:
-        if self._inside.has_room(guest.address[0], secured=guest.secured):
+        """Hand a guest over, or reject it here: a rejection costs no thread either."""
+        request = None if guest.secured else guest.connection.recv(guest.needed, socket.MSG_PEEK)
+        rejection = self._inside.objection(request, guest.address[0])
+        if rejection is None:
             self._forget(guest)
             _set_low_water(guest.connection, 1)
             guest.connection.setblocking(True)
             self._inside.admit(guest.connection, guest.address, secured=guest.secured)
-            return
-        rejection = Rejection.TOO_MANY_ASSOCIATIONS
-        if guest.secured:  # nothing can be said before the handshake
+        elif request is None:  # nothing can be said before the handshake
             self._refuse(guest, rejection.value)
             self._close(guest)
-            return
-        request = guest.connection.recv(guest.needed, socket.MSG_PEEK)
-        self._refuse(guest, rejection.value, event="association_rejected", actor=_calling_ae(request))
-        self._dismiss(guest, struct.pack(">BxLx3B", 0x03, 4, *REJECTION_CODES[rejection]))  # PS3.8 9.3.4
+        else:
+            actor = Caller.from_request(request, address=guest.address[0]).calling_ae or UNKNOWN_ACTOR
+            self._refuse(guest, rejection.value, event="association_rejected", actor=actor)
+            self._dismiss(guest, struct.pack(">BxLx3B", 0x03, 4, *REJECTION_CODES[rejection]))  # PS3.8 9.3.4
 
     def _refuse(
         self, guest: _Guest, reason: str, *, event: str = "connection_refused", actor: str = UNKNOWN_ACTOR
@@ -303,9 +307,3 @@ def _drain(connection: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def _calling_ae(request: bytes) -> str:
-    """Calling AE title of an A-ASSOCIATE-RQ (PS3.8 Table 9-11), as far as it is one."""
-    title = request[26:42].decode("ascii", errors="replace").strip()
-    return title if title and title.isprintable() else UNKNOWN_ACTOR

@@ -37,9 +37,9 @@ class HandshakeError(Exception):
 
 
 def shake_hands(connection: socket, context: ssl.SSLContext, *, timeout_s: float, clock: Clock) -> ssl.SSLSocket:
-    """Make a connection secure, as its server; the whole handshake has one deadline, however slowly bytes drip.
+    """Make a connection secure, as its server, and wait until the peer says something over it.
 
-    Raises HandshakeError.
+    All of it has one deadline, however slowly bytes drip. Raises HandshakeError.
     """
     deadline = clock.monotonic_s() + timeout_s
     connection.settimeout(0)
@@ -50,6 +50,8 @@ def shake_hands(connection: socket, context: ssl.SSLContext, *, timeout_s: float
     try:
         while (wanted := _step(secured)) is not None:
             _wait(secured, wanted, deadline - clock.monotonic_s())
+        if not secured.pending():
+            _wait(secured, selectors.EVENT_READ, deadline - clock.monotonic_s())
     except HandshakeError:
         secured.close()
         raise

@@ -111,9 +111,9 @@ class Acceptor:
     def _doors(self) -> Doors:
         return Doors(
             max_associations=lambda: self._handlers.policy.max_associations,
+            judge=self._handlers.judge,
             limits=self._options.porch,
             security=self._options.security,
-            handshake_timeout_s=self._options.acse_timeout_s,
             refused=self._handlers.refusals.add_later,
         )
 

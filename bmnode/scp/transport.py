@@ -23,10 +23,11 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 from bmnode.clock import Clock
 from bmnode.scp.dul import PeerDul, wake_on_work
 from bmnode.scp.peer_socket import PeerSocket
-from bmnode.scp.store_path import StoreService
+from bmnode.scp.policy import Caller, Rejection
 from bmnode.scp.porch import LARGEST_REQUEST_BYTES, Porch, PorchLimits
 from bmnode.scp.refusals import Refusal
 from bmnode.scp.security import HandshakeError, Security, shake_hands
+from bmnode.scp.store_path import StoreService
 from bmnode.tls import TlsKeeper, server_context
 
 SPARE_CONNECTIONS = 16
@@ -82,9 +83,10 @@ class Doors:
     """How connections come in: how many, how encrypted, and who is told of those that do not."""
 
     max_associations: Callable[[], int]
+    judge: Callable[[Caller], Rejection | None]
+    """Asked before a thread is spent; the association is judged again when it is negotiated."""
     limits: PorchLimits
     security: Security
-    handshake_timeout_s: float
     refused: Callable[[Refusal], None]
     """Must not wait."""
 
@@ -122,13 +124,15 @@ class AcceptorServer(ThreadedAssociationServer):
         """Let a new connection wait until it has asked for something; spends no thread."""
         self._porch.enter(request, client_address)
 
-    def has_room(self, address: str, *, secured: bool) -> bool:
+    def objection(self, request: bytes | None, address: str) -> Rejection | None:
         """See `bmnode.scp.porch.Inside`."""
         with self._lock:
             coming, of_address = self._coming.total(), self._coming[address]
-        if secured and of_address >= HANDSHAKES_PER_ADDRESS:
-            return False
-        return coming + len(self.active_associations) < self._doors.max_associations() + SPARE_CONNECTIONS
+        if request is None and of_address >= HANDSHAKES_PER_ADDRESS:
+            return Rejection.TOO_MANY_OF_PEER
+        if coming + len(self.active_associations) >= self._doors.max_associations() + SPARE_CONNECTIONS:
+            return Rejection.TOO_MANY_ASSOCIATIONS
+        return None if request is None else self._doors.judge(Caller.from_request(request, address=address))
 
     def admit(self, connection: socket.socket, address: tuple[str, int], *, secured: bool) -> None:
         """See `bmnode.scp.porch.Inside`."""
@@ -145,7 +149,7 @@ class AcceptorServer(ThreadedAssociationServer):
                 connection = shake_hands(
                     connection,
                     self._keeper.context,
-                    timeout_s=self._doors.handshake_timeout_s,
+                    timeout_s=self._doors.limits.request_timeout_s,
                     clock=self._clock,
                 )
             self.process_request_thread(connection, address)

@@ -254,6 +254,7 @@ def test_too_many_associations_are_asked_to_come_again(tmp_path: Path, good: Enc
         with pytest.raises(RejectedError) as caught:
             node.peer(good)
         assert caught.value.codes == (2, 3, 1)
+        eventually(lambda: len(node.audit("association_rejected")) == 1, timeout_s=5)
         assert "too_many_associations" in node.audit("association_rejected")[0].detail
         first.release()
 
@@ -291,8 +292,18 @@ def test_strangers_and_misdirected_senders_learn_why(
         with pytest.raises(RejectedError) as caught:
             node.peer(good, calling_ae=calling_ae, called_ae=called_ae)
         assert caught.value.codes == codes
-        assert [entry.actor for entry in node.audit("association_rejected")] == [calling_ae]
+        eventually(lambda: [entry.actor for entry in node.audit("association_rejected")] == [calling_ae], timeout_s=5)
         _assert_still_served(node, good)
+
+
+@pytest.mark.parametrize("service", ["find", "move", "get"])
+def test_queries_are_refused_to_everyone(node: ReceivingNode, service: str) -> None:
+    """Nobody can ask what the node holds, or have it sent: no context is accepted, and the trail says who tried."""
+    sop_class = f"1.2.840.10008.5.1.4.1.2.2.{('find', 'move', 'get').index(service) + 1}"
+    with RawPeer(node.port, contexts=[(sop_class, ("1.2.840.10008.1.2",))]) as peer:
+        assert peer.accepted == {}
+        peer.release()
+    assert sop_class in node.audit("association_accepted")[0].detail
 
 
 def test_an_unknown_sop_class_is_refused_in_negotiation(node: ReceivingNode) -> None:
