@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bmnode.domain.geometry import VolumeGeometry
+from operators.kernels.bone import WorkingBone
 from operators.kernels.registration.bones import PieceLimits
-from operators.kernels.registration.global_align import GlobalLimits
-from operators.kernels.registration.levels import HuWindow
+from operators.kernels.registration.global_align import CtBone, GlobalLimits
+from operators.kernels.registration.levels import CtLevels, HuWindow
+from operators.kernels.registration.polyrigid import BlendLimits
+from operators.kernels.registration.registration import AcceptanceLimits, RegistrationLimits
 from operators.kernels.registration.skeletal_chain import ChainLimits
 from pipelines.config import load_profile
 
@@ -29,6 +33,20 @@ class RegistrationProfile:
     whole: GlobalLimits
     pieces: PieceLimits
     chain: ChainLimits
+    blend: BlendLimits
+    acceptance: AcceptanceLimits
+
+    @property
+    def limits(self) -> RegistrationLimits:
+        """Without those of the images."""
+        return RegistrationLimits(
+            whole=self.whole, pieces=self.pieces, chain=self.chain, blend=self.blend, acceptance=self.acceptance
+        )
+
+    def ct(self, work: WorkingBone, geometry: VolumeGeometry) -> CtBone:
+        """What registration takes of one CT; `geometry` is its own, `work` the bone that was found in it."""
+        levels = CtLevels.of(work, geometry, window=self.images.window, steps_mm=self.images.steps_mm)
+        return CtBone(work=work, geometry=geometry, levels=levels)
 
 
 @cache

@@ -16,7 +16,6 @@ from operators.kernels.orientation import PatientAxes
 from operators.kernels.registration import se3
 from operators.kernels.registration.bones import SidedBone
 from operators.kernels.registration.global_align import CtBone
-from operators.kernels.registration.levels import CtLevels
 from operators.kernels.skeleton_sites.sites import SkeletonMap
 from pipelines.follow_up.registration import profile
 
@@ -96,10 +95,7 @@ class Phantom:
     def ct(self) -> CtBone:
         """The scan as registration takes it; its voxels are its working blocks."""
         hu, bones, _ = self.scan()
-        work = work_of(hu, bones > 0, self.geometry)
-        images = profile().images
-        levels = CtLevels.of(work, self.geometry, window=images.window, steps_mm=images.steps_mm)
-        return CtBone(work=work, geometry=self.geometry, levels=levels)
+        return profile().ct(work_of(hu, bones > 0, self.geometry), self.geometry)
 
     def skeleton(self) -> SkeletonMap:
         """The true names."""

@@ -1,0 +1,140 @@
+"""A smooth field from one scan to another: points both ways, images and masks of the other scan in this one's frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bmnode.domain.geometry import BoolArray, VolumeGeometry
+from operators.kernels.registration.transform import RigidTransform
+
+FloatArray = npt.NDArray[np.float64]
+Displacement = npt.NDArray[np.float32]
+
+_STEPS = 60
+"""Of the fixed-point iteration; a field that stretches by less than half needs about fifteen."""
+_STILL_MM = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DeformationField:
+    """A point x of `rigid.from_frame` lies in `rigid.to_frame` at rigid(x + u(x)).
+
+    Args:
+        displacement: float32 (a, b, c, 3), u in LPS mm at the nodes, linear between and constant beyond them.
+        matrix: (4, 4) from the index of a node to LPS mm.
+        rigid: the motion of the whole.
+    """
+
+    displacement: Displacement
+    matrix: FloatArray
+    rigid: RigidTransform
+
+    def __post_init__(self) -> None:
+        shape = self.displacement.shape
+        if len(shape) != 4 or shape[3] != 3 or min(shape[:3]) < 2 or self.displacement.dtype != np.float32:
+            raise ValueError("a field has three numbers (float32) at each node, two nodes or more along every axis")
+        if not np.isfinite(self.displacement).all():
+            raise ValueError("a displacement is finite")
+        if self.matrix.shape != (4, 4) or abs(float(np.linalg.det(self.matrix[:3, :3]))) < 1e-9:
+            raise ValueError("the nodes lie on a grid that has a volume")
+
+    def displacement_at(self, points_mm: npt.ArrayLike) -> FloatArray:
+        """u (n, 3) in mm at points (n, 3) of the current frame."""
+        points = np.asarray(points_mm, dtype=np.float64)
+        to_index = np.linalg.inv(self.matrix)
+        index = (points @ to_index[:3, :3].T + to_index[:3, 3]).T
+        found = [
+            ndimage.map_coordinates(self.displacement[..., axis], index, order=1, mode="nearest", output=np.float64)
+            for axis in range(3)
+        ]
+        return np.stack(found, axis=-1)
+
+    def apply(self, points_mm: npt.ArrayLike) -> FloatArray:
+        """Where points (n, 3) of the current scan lie in the other one."""
+        points = np.asarray(points_mm, dtype=np.float64)
+        return self.rigid.apply(points + self.displacement_at(points))
+
+    def apply_inverse(self, points_mm: npt.ArrayLike) -> FloatArray:
+        """Where points (n, 3) of the other scan lie in the current one, by fixed-point iteration.
+
+        NaN for a point at which it does not come to rest within a hundredth of a millimetre.
+        """
+        aim = self.rigid.inverse().apply(points_mm)
+        found = aim - self.displacement_at(aim)
+        rest = np.full(len(aim), np.inf)
+        for step in range(_STEPS):
+            gap = aim - found - self.displacement_at(found)
+            rest = np.linalg.norm(gap, axis=1)
+            if rest.size == 0 or float(rest.max()) < _STILL_MM:
+                break
+            found = found + (gap if step < _STEPS // 2 else 0.5 * gap)
+        return np.where((rest < 10.0 * _STILL_MM)[:, None], found, np.nan)
+
+    def jacobian_determinants(self) -> npt.NDArray[np.float32]:
+        """The least determinant of the derivative in every cell of nodes, over its eight corners.
+
+        Differences run along the cell's edges, so that of the linear field between the nodes they are exact there.
+        """
+        least: npt.NDArray[np.float32] | None = None
+        to_index = np.linalg.inv(self.matrix)[:3, :3]
+        steps = [np.diff(self.displacement, axis=axis) for axis in range(3)]
+        for corner in np.ndindex(2, 2, 2):
+            derivative = np.zeros((*(size - 1 for size in self.displacement.shape[:3]), 3, 3), dtype=np.float32)
+            for axis, step in enumerate(steps):
+                others = [0 if other == axis else corner[other] for other in range(3)]
+                box = tuple(
+                    slice(0, None) if other == axis else slice(first, first + size - 1)
+                    for other, (first, size) in enumerate(zip(others, self.displacement.shape[:3], strict=True))
+                )
+                derivative += step[box][..., :, None] * to_index[axis].astype(np.float32)
+            found = _determinant(derivative + np.eye(3, dtype=np.float32))
+            least = found if least is None else np.minimum(least, found)
+        assert least is not None
+        return least
+
+    def warp(
+        self, array: npt.NDArray[np.floating], *, source: VolumeGeometry, target: VolumeGeometry
+    ) -> npt.NDArray[np.float32]:
+        """An image of the other scan (slice, row, column) on a grid of the current one, linear; NaN beyond its field.
+
+        Raises ValueError where `source` or `target` is of another frame of reference than the field leads between.
+        """
+        if (target.frame_of_reference_uid, source.frame_of_reference_uid) != (
+            self.rigid.from_frame,
+            self.rigid.to_frame,
+        ):
+            raise ValueError("the field leads between other frames of reference than the images'")
+        values = np.asarray(array, dtype=np.float32)
+        result = np.empty(target.shape, dtype=np.float32)
+        for number, index in enumerate(self._source_index(source, target)):
+            result[number] = ndimage.map_coordinates(
+                values, index, order=1, mode="constant", cval=np.nan, output=np.float32
+            ).reshape(target.shape[1:])
+        return result
+
+    def warp_mask(self, mask: BoolArray, *, source: VolumeGeometry, target: VolumeGeometry) -> BoolArray:
+        """A mask of the other scan on a grid of the current one: voxels whose centre it covers by half or more."""
+        share = self.warp(mask.astype(np.float32), source=source, target=target)
+        result: BoolArray = share >= 0.5
+        return result
+
+    def _source_index(self, source: VolumeGeometry, target: VolumeGeometry) -> Iterator[FloatArray]:
+        """For every slice of the target, the index (3, n) of its voxels in the source."""
+        rows, columns = (values.ravel() for values in np.indices(target.shape[1:]))
+        to_source = np.linalg.inv(source.matrix)
+        for number in range(target.shape[0]):
+            index = np.stack([np.full(len(rows), number), rows, columns])
+            places = self.apply((target.matrix[:3, :3] @ index).T + target.matrix[:3, 3])
+            yield to_source[:3, :3] @ places.T + to_source[:3, 3:]
+
+
+def _determinant(matrices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Of matrices (..., 3, 3), by the rule of Sarrus: a hundred times as fast as by decomposition."""
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, (-2, -1), (0, 1))
+    result: npt.NDArray[np.float32] = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return result
