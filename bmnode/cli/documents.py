@@ -71,7 +71,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "sop_instance_uid": "SOP Instance UID",
         "sop_class_uid": "SOP Class UID",
         "series_uid": "Series Instance UID",
-        "kind": "`sr` (the report), `roi_sr` (outlines for viewers), `seg`, `sc` (pictures), `pdf` (document)",
+        "kind": "`sr` (the report), `roi_sr` (outlines for viewers), `seg`, `reg` (registration of an earlier study), "
+        "`sc` (pictures), `pdf` (document)",
         "path": "file, relative to the results folder",
         "created_at": _TIME,
     },

@@ -238,7 +238,8 @@ class PeerSettings(Section):
         default=DEFAULT_KINDS,
         min_length=1,
         description="Which objects of a result it gets: `sr` the report, `roi_sr` outlines for viewers, `seg` "
-        "segmentations, `sc` pictures as Secondary Capture, `pdf` report and pictures as Encapsulated PDF. "
+        "segmentations, `reg` how an earlier study that was used maps onto this one, `sc` pictures as Secondary "
+        "Capture, `pdf` report and pictures as Encapsulated PDF. "
         "A study that is not assessable has `sr` and `pdf` alone.",
     )
     addresses: tuple[str, ...] = Field(

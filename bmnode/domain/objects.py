@@ -17,6 +17,8 @@ class ResultKind(StrEnum):
     ROI_SR = "roi_sr"
     """Only the findings with outlines, for viewers that draw measurements from SCOORD."""
     SEG = "seg"
+    REG = "reg"
+    """How an earlier study maps onto this one: Spatial or Deformable Spatial Registration; only where one was used."""
     SC = "sc"
     """Pictures as Secondary Capture, for archives and viewers that open neither SR nor SEG."""
     PDF = "pdf"
@@ -25,7 +27,7 @@ class ResultKind(StrEnum):
 
 AIR_PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
 """IHE AI Results 6.5.3.1: the trial text still names the purpose of an algorithm's equipment item by a placeholder."""
-DEFAULT_KINDS = (ResultKind.SR, ResultKind.ROI_SR, ResultKind.SEG)
+DEFAULT_KINDS = (ResultKind.SR, ResultKind.ROI_SR, ResultKind.SEG, ResultKind.REG)
 """What a destination gets that says nothing else."""
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bmnode.domain.codes import Code
 from bmnode.domain.geometry import CroppedMask, ImagePolygon, VolumeGeometry
+from bmnode.domain.registration import Registration
 from bmnode.domain.study import Branch, Refusal
 
 
@@ -191,10 +192,14 @@ class ResultSet:
     to treat."""
     synthetic: bool = False
     """Whether any input was simulated; then every output says so."""
+    registrations: tuple[Registration, ...] = ()
+    """Of earlier studies to this one, where one was used."""
 
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.NOT_ASSESSABLE) != (self.refusal is not None):
             raise ValueError("a study is not assessable if and only if there is a refusal")
+        if any(item.fixed.study_uid != self.study_uid for item in self.registrations):
+            raise ValueError("a registration is to an image of the study")
         segmented = self.segmentations or self.planar_segmentations
         if self.refusal is not None and (self.findings or self.measurements or segmented or self.notices):
             raise ValueError("a study that is not assessable has no findings, measurements, segmentations or notices")

@@ -17,6 +17,8 @@ PROJECT_SCHEME_NAME = "bmnode project codes"
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+SPATIAL_REGISTRATION = "1.2.840.10008.5.1.4.1.1.66.1"
+DEFORMABLE_REGISTRATION = "1.2.840.10008.5.1.4.1.1.66.3"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -58,6 +60,7 @@ class Item:
     QUALITY_CHECK = project_code("QUALITY-CHECK", "Quality check")
     LIMITATION = project_code("LIMITATION", "Limitation")
     NOTICE = project_code("NOTICE", "Notice for review")
+    REGISTRATION = project_code("REGISTRATION", "Registration of an earlier study that was used")
     BRANCH = project_code("BRANCH", "Modality branch")
     PIPELINE = project_code("PIPELINE", "Pipeline and version")
 
@@ -75,6 +78,8 @@ PERSON = Code("121006", "DCM", "Person")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 IHE_TRIAL_SCHEME = "99IHE"
 IHE_TRIAL_SCHEME_NAME = "placeholder codes of IHE trial texts"
+CONTENT_BASED_ALIGNMENT = Code("125024", "DCM", "Image Content-based Alignment")
+"""Registration Type (CID 7100)."""
 SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
@@ -120,6 +125,7 @@ SERIES_TEXT: Mapping[ResultKind, str] = {
     ResultKind.SR: "bmnode findings - RESEARCH USE ONLY",
     ResultKind.ROI_SR: "bmnode outlines - RESEARCH USE ONLY",
     ResultKind.SEG: "bmnode segmentation - RESEARCH USE ONLY",
+    ResultKind.REG: "bmnode registration - RESEARCH USE ONLY",
     ResultKind.SC: "bmnode pictures - RESEARCH USE ONLY",
     ResultKind.PDF: "bmnode document - RESEARCH USE ONLY",
 }
@@ -133,9 +139,10 @@ SERIES_NUMBER: Mapping[ResultKind, int] = {
     ResultKind.ROI_SR: 9902,
     ResultKind.SC: 9903,
     ResultKind.PDF: 9904,
+    ResultKind.REG: 9905,
     ResultKind.SEG: 9911,
 }
-"""Far above what scanners use; the segmentations count upwards."""
+"""Far above what scanners use; the segmentations count upwards, and so do the few registrations."""
 
 LESION_COLOURS_RGB: tuple[tuple[int, int, int], ...] = (
     (230, 60, 60),

@@ -8,7 +8,7 @@ input series come in the order of the report, with every series that is evidence
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pydicom
@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from bmnode import MANUFACTURER
 from bmnode.domain.codes import Finding
 from bmnode.domain.earlier import EarlierResult
+from bmnode.domain.registration import Registration
 from bmnode.domain.results import (
     FindingResult,
     Outcome,
@@ -27,15 +28,33 @@ from bmnode.domain.results import (
 )
 from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import ResultError
-from bmnode.results.concepts import COMPREHENSIVE_3D_SR, SEGMENTATION, Title
+from bmnode.results.concepts import (
+    COMPREHENSIVE_3D_SR,
+    DEFORMABLE_REGISTRATION,
+    SEGMENTATION,
+    SPATIAL_REGISTRATION,
+    Title,
+)
 from bmnode.results.content_tree import is_same_concept, name_of
 from bmnode.results.damage import DAMAGED, explain
 from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids, read_object
+from bmnode.results.reg_reading import read_registration
 from bmnode.results.report_context import ReportContext
 from bmnode.results.seg_reading import ReadSegmentation, read_segmentation
 from bmnode.results.sources import UNREADABLE, SourceStudy
 
-RESULT_CLASSES = frozenset({COMPREHENSIVE_3D_SR, SEGMENTATION})
+RESULT_CLASSES = frozenset({COMPREHENSIVE_3D_SR, SEGMENTATION, SPATIAL_REGISTRATION, DEFORMABLE_REGISTRATION})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Parts:
+    """The objects of one result, each read."""
+
+    report: Report
+    outlines: tuple[Report, ...]
+    context: ReportContext
+    masks: tuple[ReadSegmentation, ...]
+    registrations: tuple[Registration, ...]
 
 
 def read_back(files: Iterable[Path], *, images: Sequence[Path] = ()) -> EarlierResult:
@@ -47,8 +66,8 @@ def read_back(files: Iterable[Path], *, images: Sequence[Path] = ()) -> EarlierR
     Raises ResultError where there is no root report or more than one, an object is damaged, or one that the root
     report refers to is missing. No message names the patient.
     """
-    reports, segmentations = read_reports_and_segmentations(files)
-    root = _root(reports)
+    objects = read_result_objects(files)
+    root = _root(objects["SR"])
     source = SourceStudy.from_files(images, study_uid=str(root.StudyInstanceUID)) if images else None
     report = parse_report(root)
     try:
@@ -56,15 +75,25 @@ def read_back(files: Iterable[Path], *, images: Sequence[Path] = ()) -> EarlierR
         referred = _referred(root)
     except DAMAGED as error:
         raise ResultError(f"the SR cannot be understood: {explain(error)}") from None
-    used = {str(item.SOPInstanceUID): item for item in (*reports, *segmentations)}
-    if missing := [uid for uid in referred if uid not in used]:
+    known = {str(item.SOPInstanceUID) for of_modality in objects.values() for item in of_modality}
+    if missing := [uid for uid in referred if uid not in known]:
         raise ResultError(f"{missing[0]}, to which the report refers, is missing")
-    masks = [read_segmentation(item, images=source) for item in segmentations if str(item.SOPInstanceUID) in referred]
-    outlines = [parse_report(used[uid]) for uid in referred if used[uid].SOPClassUID == COMPREHENSIVE_3D_SR]
-    return EarlierResult(
-        result_set=_result_set(
-            str(root.StudyInstanceUID), report=report, outlines=outlines, context=context, masks=masks
+    used = {name: [item for item in found if str(item.SOPInstanceUID) in referred] for name, found in objects.items()}
+    parts = _Parts(
+        report=report,
+        outlines=tuple(parse_report(item) for item in used["SR"]),
+        context=context,
+        masks=tuple(
+            sorted(
+                (read_segmentation(item, images=source) for item in used["SEG"]), key=lambda item: item.series_number
+            )
         ),
+        registrations=tuple(
+            read_registration(item) for item in sorted(used["REG"], key=lambda item: int(item.SeriesNumber))
+        ),
+    )
+    return EarlierResult(
+        result_set=_result_set(str(root.StudyInstanceUID), parts),
         report_uid=report.sop_instance_uid,
         object_uids=frozenset({report.sop_instance_uid, *referred}),
         predecessor_uids=report.predecessor_uids,
@@ -73,9 +102,10 @@ def read_back(files: Iterable[Path], *, images: Sequence[Path] = ()) -> EarlierR
     )
 
 
-def read_reports_and_segmentations(files: Iterable[Path]) -> tuple[list[Dataset], list[Dataset]]:
-    """The structured reports and the segmentations among files of any kind, each by its SOP Instance UID."""
-    found: dict[str, dict[str, Dataset]] = {"SR": {}, "SEG": {}}
+def read_result_objects(files: Iterable[Path]) -> dict[str, list[Dataset]]:
+    """The reports (SR), segmentations (SEG) and registrations (REG) among files of any kind, by modality; each once, in
+    the order of their UIDs."""
+    found: dict[str, dict[str, Dataset]] = {"SR": {}, "SEG": {}, "REG": {}}
     for path in sorted(files):
         try:
             header = pydicom.dcmread(path, specific_tags=["Modality", "SOPInstanceUID"], stop_before_pixels=True)
@@ -84,7 +114,7 @@ def read_reports_and_segmentations(files: Iterable[Path]) -> tuple[list[Dataset]
             continue  # no DICOM; an object that is missed is reported by its UID
         if kept is not None:
             kept[str(header.SOPInstanceUID)] = read_object(path)
-    return [found["SR"][uid] for uid in sorted(found["SR"])], [found["SEG"][uid] for uid in sorted(found["SEG"])]
+    return {modality: [kept[uid] for uid in sorted(kept)] for modality, kept in found.items()}
 
 
 def references_of(read: Sequence[ReadSegmentation]) -> dict[tuple[str, int], SegmentReference]:
@@ -132,16 +162,9 @@ def _referred(root: Dataset) -> list[str]:
     ]
 
 
-def _result_set(
-    study_uid: str,
-    *,
-    report: Report,
-    outlines: Sequence[Report],
-    context: ReportContext,
-    masks: Sequence[ReadSegmentation],
-) -> ResultSet:
-    ordered = sorted(masks, key=lambda item: item.series_number)
-    references = references_of(ordered)
+def _result_set(study_uid: str, parts: _Parts) -> ResultSet:
+    report, context, masks = parts.report, parts.context, [item.segmentation for item in parts.masks]
+    references = references_of(parts.masks)
     refused = report.outcome is Outcome.NOT_ASSESSABLE
     try:
         return ResultSet(
@@ -152,16 +175,15 @@ def _result_set(
             refusal=Refusal(reason=report.reason or Reason.PROCESSING_FAILED, explanation=context.explanation)
             if refused
             else None,
-            findings=tuple(_finding(item, references) for item in merge_outlines(report.findings, outlines)),
+            findings=tuple(_finding(item, references) for item in merge_outlines(report.findings, parts.outlines)),
             measurements=report.measurements,
-            segmentations=tuple(m.segmentation for m in ordered if isinstance(m.segmentation, Segmentation)),
-            planar_segmentations=tuple(
-                m.segmentation for m in ordered if isinstance(m.segmentation, PlanarSegmentation)
-            ),
+            segmentations=tuple(item for item in masks if isinstance(item, Segmentation)),
+            planar_segmentations=tuple(item for item in masks if isinstance(item, PlanarSegmentation)),
             quality=context.quality,
             algorithms=context.algorithms,
             limitations=context.limitations,
             synthetic=report.synthetic,
+            registrations=parts.registrations,
         )
     except (KeyError, ValueError) as error:
         raise ResultError("the report and its segmentations contradict each other") from error

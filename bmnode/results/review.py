@@ -24,7 +24,7 @@ from bmnode.domain.earlier import Decision, EarlierResult, KnownBy, LesionReview
 from bmnode.domain.results import Outcome
 from bmnode.errors import ResultError
 from bmnode.results.edited_set import EditedLesion, lattice_of, read_edited_set
-from bmnode.results.read_back import read_reports_and_segmentations
+from bmnode.results.read_back import read_result_objects
 from bmnode.results.regions import are_same_outlines, is_same_mask, shared_voxels
 from bmnode.results.review_changes import EarlierLesion, added, judge, on_one_grid
 from bmnode.results.reviewed_set import assemble
@@ -39,9 +39,9 @@ def read_review(files: Iterable[Path], *, earlier: EarlierResult, images: Sequen
     """
     if earlier.result_set.outcome is not Outcome.ASSESSED:
         raise ResultError("a study that was not assessed has no lesions to review")
-    reports, segmentations = read_reports_and_segmentations(files)
+    objects = read_result_objects(files)
     source = SourceStudy.from_files(images, study_uid=earlier.result_set.study_uid) if images else None
-    edited = read_edited_set(reports, segmentations, earlier=earlier, source=source)
+    edited = read_edited_set(objects["SR"], objects["SEG"], earlier=earlier, source=source)
     before = _before(earlier)
     pairs = _match(before, edited.lesions)
     reviews, standing = [], []

@@ -36,12 +36,13 @@ def build_root_report(
     source: SourceStudy,
     context: WriteContext,
     segmentations: Sequence[Dataset] = (),
-    outlines: Dataset | None = None,
+    others: Sequence[Dataset] = (),
 ) -> Dataset:
     """The root of the result set: everything found, or why nothing could be.
 
     `segmentations` are the objects of `result_set.segmentations` in their order, then those of
-    `result_set.planar_segmentations`; `outlines` the report that `build_outline_report` made.
+    `result_set.planar_segmentations`; `others` what else of the set it refers to: the report that
+    `build_outline_report` made, the registrations.
     Raises ResultError where a source is missing.
     """
     refer = _group_context(result_set, source, context, segmentations)
@@ -50,8 +51,8 @@ def build_root_report(
         groups = [*(group for item in result_set.findings for group in finding_groups(item, refer)), study_group(refer)]
         root.ContentSequence.append(_measurements(groups))
     root.ContentSequence.append(_qualitative(result_set, context))
-    objects = [*segmentations, *([] if outlines is None else [outlines])]
-    return _document(ResultKind.SR, root, refer=refer, objects=objects)
+    root.ContentSequence.extend(_registration_item(item) for item in others if item.Modality == "REG")
+    return _document(ResultKind.SR, root, refer=refer, objects=[*segmentations, *others])
 
 
 def build_outline_report(result_set: ResultSet, *, source: SourceStudy, context: WriteContext) -> Dataset | None:
@@ -88,6 +89,16 @@ def text_item(name: Code, value: str) -> sr.TextContentItem:
 def _code_item(name: Code, value: Code) -> sr.CodeContentItem:
     return sr.CodeContentItem(
         name=coded(name), value=coded(value), relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+
+
+def _registration_item(dataset: Dataset) -> sr.CompositeContentItem:
+    """The registration of an earlier study that was used."""
+    return sr.CompositeContentItem(
+        name=coded(Item.REGISTRATION),
+        referenced_sop_class_uid=dataset.SOPClassUID,
+        referenced_sop_instance_uid=dataset.SOPInstanceUID,
+        relationship_type=sr.RelationshipTypeValues.CONTAINS,
     )
 
 

@@ -25,7 +25,14 @@ from bmnode.domain.objects import PredecessorDocument
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
 from bmnode.results.captures import check_capture
-from bmnode.results.concepts import COMPREHENSIVE_3D_SR, ENCAPSULATED_PDF, SECONDARY_CAPTURE, SEGMENTATION
+from bmnode.results.concepts import (
+    COMPREHENSIVE_3D_SR,
+    DEFORMABLE_REGISTRATION,
+    ENCAPSULATED_PDF,
+    SECONDARY_CAPTURE,
+    SEGMENTATION,
+    SPATIAL_REGISTRATION,
+)
 from bmnode.results.document import check_document
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, ReadFiles, nested, segmentation_index
 from bmnode.results.grid import slice_sources
@@ -36,6 +43,7 @@ from bmnode.results.reading import (
 )
 from bmnode.results.sources import FramePlace, SourceStudy
 from bmnode.results.verify_planar import check_planar
+from bmnode.results.verify_registration import check_registration
 from bmnode.results.verify_report import check_content, check_predecessors, check_report_reads, check_segments
 
 _READ_ITEM_BY_ITEM = frozenset({"sr-document-content", "segmentation-multi-frame-functional-groups"})
@@ -113,6 +121,10 @@ def _uids(examined: Examined) -> None:
     for instance in examined.source.instances.values():
         given |= {instance.series_uid, instance.frame_of_reference_uid, instance.sop_class_uid}
     given |= {str(value) for value in _uid_values(examined.source.header)}
+    for registration in examined.result_set.registrations:
+        moving = registration.moving
+        given |= {moving.study_uid, moving.series_uid, moving.frame_of_reference_uid}
+        given |= {item.sop_instance_uid for item in moving.instances}
     for value in set(_uid_values(examined.dataset)):
         if not is_uid(value) and value not in given:
             raise ResultError(f"{value!r} is no UID")
@@ -130,6 +142,8 @@ def _references(examined: Examined) -> None:
     known = {uid: instance.sop_class_uid for uid, instance in examined.source.instances.items()}
     known |= {uid: str(examined.files.dataset(path).SOPClassUID) for uid, path in examined.siblings.items()}
     known |= {item.sop_instance_uid: item.sop_class_uid for item in examined.predecessors}
+    for registration in examined.result_set.registrations:
+        known |= {item.sop_instance_uid: item.sop_class_uid for item in registration.moving.instances}
     for element in examined.dataset:
         if element.VR != "SQ" or element.tag in examined.source.header:
             continue
@@ -223,5 +237,7 @@ _CHECKS: Mapping[str, tuple[tuple[str, _Check], ...]] = {
     ),
     SECONDARY_CAPTURE: (("picture", check_capture),),
     ENCAPSULATED_PDF: (("document", check_document),),
+    SPATIAL_REGISTRATION: (("registration", check_registration),),
+    DEFORMABLE_REGISTRATION: (("registration", check_registration),),
 }
 """By SOP Class. highdicom comes last: it takes the data set over."""

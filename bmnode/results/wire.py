@@ -1,7 +1,7 @@
 """A result set as a folder: JSON for what is said, compressed NumPy arrays for the masks.
 
     result.json    schema, version and the result set; a mask stands there as origin, shape and array name
-    masks.npz      one bit-packed array a mask
+    masks.npz      one bit-packed array a mask, one float32 array a displacement field
 
 This is how a result set leaves the child process that made it. Reading is strict: an unknown
 or missing key, a value of another type or a damaged array is an error that names its place;
@@ -33,7 +33,7 @@ SCHEMA_VERSION = 1
 RESULT_FILE = "result.json"
 MASKS_FILE = "masks.npz"
 
-_Packed = npt.NDArray[np.uint8]
+_Packed = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
 
 def save_result_set(result_set: ResultSet, folder: Path) -> None:
@@ -90,8 +90,8 @@ def _read_document(path: Path) -> dict[str, Any]:
 
 
 def _encode(value: Any, arrays: dict[str, _Packed]) -> Any:
-    if isinstance(value, CroppedMask):
-        return _encode_mask(value, arrays)
+    if isinstance(value, CroppedMask | np.ndarray):
+        return _encode_array(value, arrays)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _encode(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):
@@ -103,8 +103,11 @@ def _encode(value: Any, arrays: dict[str, _Packed]) -> Any:
     return value
 
 
-def _encode_mask(mask: CroppedMask, arrays: dict[str, _Packed]) -> dict[str, Any]:
+def _encode_array(mask: CroppedMask | npt.NDArray[np.float32], arrays: dict[str, _Packed]) -> dict[str, Any]:
     name = f"mask_{len(arrays)}"
+    if isinstance(mask, np.ndarray):
+        arrays[name] = mask
+        return {"array": name}
     arrays[name] = np.packbits(mask.values, axis=None)
     return {
         "grid_shape": [int(size) for size in mask.grid_shape],
@@ -135,11 +138,11 @@ class _Place:
 
 def _decode(kind: Any, value: Any, place: _Place) -> Any:
     """The value as the annotated type; the types are those that `bmnode.domain.results` uses."""
-    if kind is CroppedMask:
-        return _decode_mask(value, place)
+    origin = typing.get_origin(kind)
+    if kind is CroppedMask or origin is np.ndarray:
+        return _decode_mask(value, place) if kind is CroppedMask else _decode_array(value, place)
     if dataclasses.is_dataclass(kind):
         return _decode_dataclass(typing.cast("type[Any]", kind), value, place)
-    origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _decode(_without_none(kind), value, place)
     if origin is tuple:
@@ -195,6 +198,13 @@ def _decode_dataclass(kind: type[Any], value: Any, place: _Place) -> Any:
         return kind(**fields)
     except ValueError as error:
         raise place.fail(str(error)) from error
+
+
+def _decode_array(value: Any, place: _Place) -> npt.NDArray[np.float32]:
+    name = _keys(value, {"array"}, place)["array"]
+    if name not in place.arrays or place.arrays[name].dtype != np.float32:
+        raise place.fail(f"there is no float32 array in {MASKS_FILE}")
+    return np.asarray(place.arrays[name], dtype=np.float32)
 
 
 def _decode_mask(value: Any, place: _Place) -> CroppedMask:

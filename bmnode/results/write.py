@@ -19,6 +19,7 @@ from bmnode.results.context import ResultObject, WriteContext
 from bmnode.results.document import build_document
 from bmnode.results.examined import ReadFiles
 from bmnode.results.instance import save
+from bmnode.results.reg import build_registration
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
 from bmnode.results.sources import SourceStudy
@@ -43,12 +44,13 @@ def write_results(
     result_set: ResultSet, *, source_files: Sequence[Path], out_dir: Path, context: WriteContext
 ) -> tuple[ResultObject, ...]:
     """Write the root SR, the outlines' SR where findings have outlines, and one SEG a segmentation
-    and planar view; where the context asks for them, the pictures as Secondary Capture
+    and planar view, one registration an earlier study that was used; where the context asks for them, the pictures
+    as Secondary Capture
     and the report as Encapsulated PDF.
 
     `source_files` are the study's images; what is unreadable among them is left out. The same
     result set, sources and context give the same bytes. The objects are `sr.dcm`, `roi_sr.dcm`,
-    `seg-1.dcm` and `picture-1.dcm` onwards, and `report.dcm` in `out_dir`; the root comes first.
+    `seg-1.dcm`, `reg-1.dcm` and `picture-1.dcm` onwards, and `report.dcm` in `out_dir`; the root comes first.
 
     Raises ResultError naming the object and the check; then nothing stands under a final name
     that did not stand there before.
@@ -89,9 +91,17 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
             build_planar_segmentation(result_set, index, source=source, context=context)
             for index in range(len(result_set.planar_segmentations))
         ]
+        registrations = [
+            build_registration(result_set, index, source=source, context=context)
+            for index in range(len(result_set.registrations))
+        ]
         outlines = build_outline_report(result_set, source=source, context=context)
         root = build_root_report(
-            result_set, source=source, context=context, segmentations=segmentations, outlines=outlines
+            result_set,
+            source=source,
+            context=context,
+            segmentations=segmentations,
+            others=[*registrations, *([] if outlines is None else [outlines])],
         )
         captures = build_captures(result_set, source=source, context=context) if context.output.pictures else []
         document = (
@@ -104,6 +114,8 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
         drafts.append(_draft(ResultKind.ROI_SR, "roi_sr.dcm", outlines, out_dir))
     for number, dataset in enumerate(segmentations, 1):
         drafts.append(_draft(ResultKind.SEG, f"seg-{number}.dcm", dataset, out_dir))
+    for number, dataset in enumerate(registrations, 1):
+        drafts.append(_draft(ResultKind.REG, f"reg-{number}.dcm", dataset, out_dir))
     for number, dataset in enumerate(captures, 1):
         drafts.append(_draft(ResultKind.SC, f"picture-{number}.dcm", dataset, out_dir))
     if document is not None:

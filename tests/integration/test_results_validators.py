@@ -31,7 +31,7 @@ from bmnode.results.write import write_results
 from tests.support.real_data import real_bone_scan, unpack
 from tests.support.tools import find_dcmtk
 from tests.support.validators import complaints, program, run, template_errors
-from tests.unit.results import result_sets, sources
+from tests.unit.results import registrations, result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
 
 Make = Callable[[Path], tuple[sources.SourceSeries, ResultSet]]
@@ -99,7 +99,14 @@ def _every_bone(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
     return series, result_sets.every_bone(series)
 
 
+def _registered(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.classic_slices(folder, sources.CT, "CT")
+    found = (registrations.rigid(series), registrations.deformable(series))
+    return series, dataclasses.replace(result_sets.volumetric(series), registrations=found)
+
+
 CASES: dict[str, Make] = {
+    "registered": _registered,
     "every_bone": _every_bone,
     "ct": _volumetric(_classic(sources.CT, "CT"), Branch.CT),
     "pet_oblique_simulated": _volumetric(_classic(sources.PT, "PT", oblique=True), Branch.PET_CT, synthetic=True),
