@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from bmnode.domain.codes import Code
@@ -47,6 +48,19 @@ class Measurement:
             raise ValueError(f"{self.concept.meaning}: a measurement is finite; what is not evaluable is left out")
         if not 0 < len(self.method) <= 64:
             raise ValueError(f"{self.concept.meaning}: a measurement names its method in 64 characters")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BurdenPoint:
+    """One study of a patient's history: what was measured on the whole of it, as its report has it.
+
+    What is absent could not be evaluated then.
+    """
+
+    studied_on: date
+    measurements: tuple[Measurement, ...]
+    synthetic: bool = False
+    """Its images were simulated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,10 +208,14 @@ class ResultSet:
     """Whether any input was simulated; then every output says so."""
     registrations: tuple[Registration, ...] = ()
     """Of earlier studies to this one, where one was used."""
+    history: tuple[BurdenPoint, ...] = ()
+    """The earlier studies and this one, for the pictures; reports hold the numbers of their own study."""
 
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.NOT_ASSESSABLE) != (self.refusal is not None):
             raise ValueError("a study is not assessable if and only if there is a refusal")
+        if any(point.synthetic for point in self.history) and not self.synthetic:
+            raise ValueError("a result with a simulated history says that it is simulated")
         if any(item.fixed.study_uid != self.study_uid for item in self.registrations):
             raise ValueError("a registration is to an image of the study")
         segmented = self.segmentations or self.planar_segmentations

@@ -2,8 +2,8 @@
 
 Planar scans show every view with its outlines. Emission volumes (PET, SPECT) show maximum
 intensity projections from the front and from the left with the lesions' shadows; all volumes show,
-for each of the largest lesions, the slice on which it is widest. Nothing on a picture identifies
-the patient.
+for each of the largest lesions, the slice on which it is widest. A history of three studies or more shows the
+burden over time. Nothing on a picture identifies the patient.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import pydicom
 from PIL import Image
 
 from bmnode.domain.codes import Code, Concept, Unit, UptakeKind
-from bmnode.domain.results import Evaluation, FindingResult, Measurement, ResultSet
+from bmnode.domain.results import BurdenPoint, Evaluation, FindingResult, Measurement, ResultSet
 from bmnode.domain.study import Branch
+from bmnode.results.burden import burden_curves, burden_legend, burden_panels
 from bmnode.results.canvas import RGB, Mark, Panel, bright_end, compose, lesion_colour, resize_grey, to_grey
 from bmnode.results.instance import plain
 from bmnode.results.picture_volumes import EMISSION_MODALITIES, drawn_findings, key_slices, projections
@@ -26,6 +27,7 @@ from bmnode.results.recompute import rescaled_values
 from bmnode.results.sources import SourceInstance, SourceStudy
 
 PLANAR_HEIGHT = 900
+CHARTS_A_PICTURE = 3
 LEGEND_LINES = 14
 LEGEND_MEASUREMENTS = 3
 _PALE: RGB = (200, 200, 200)
@@ -69,7 +71,8 @@ def draw_pictures(result_set: ResultSet, *, source_files: Sequence[Path], out_di
 
 
 def compose_pictures(result_set: ResultSet, source: SourceStudy) -> Iterator[Picture]:
-    """The planar views; then of every segmentation the projections, where it is an emission image, and key slices.
+    """The planar views; then of every segmentation the projections, where it is an emission image, and key slices;
+    then the burden over time, where the history has three studies or more.
 
     Without findings a planar bone scan and a segmented volume are drawn all the same; a volume without segmentation
     and a study that was not assessed have no picture. Raises ResultError where a source is missing, cannot be decoded
@@ -93,6 +96,20 @@ def compose_pictures(result_set: ResultSet, source: SourceStudy) -> Iterator[Pic
             name = f"volume-{index}"
         panels = key_slices(segmentation, drawn, source)
         yield _picture(name, "Slices through the largest lesions", panels, result_set, findings)
+    yield from compose_burden(result_set.history, synthetic=result_set.synthetic)
+
+
+def compose_burden(points: Sequence[BurdenPoint], *, synthetic: bool = False) -> Iterator[Picture]:
+    """The burden over three dates or more, three charts a picture; none for a shorter history.
+
+    The pictures say that they are simulated where `synthetic` or any of the points is.
+    """
+    curves = burden_curves(points)
+    simulated = synthetic or any(point.synthetic for point in points)
+    for start in range(0, len(curves), CHARTS_A_PICTURE):
+        shown = curves[start : start + CHARTS_A_PICTURE]
+        image = compose(burden_panels(shown), legend=burden_legend(shown), synthetic=simulated)
+        yield Picture(name=f"burden-{start // CHARTS_A_PICTURE + 1}", title="Burden over time", image=image)
 
 
 def _can_be_drawn(result_set: ResultSet) -> bool:

@@ -17,6 +17,7 @@ import types
 import typing
 import zipfile
 from collections.abc import Mapping
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,8 @@ def _encode(value: Any, arrays: dict[str, _Packed]) -> Any:
         return _encode_array(value, arrays)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _encode(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
+    if isinstance(value, Enum | date):
+        return value.value if isinstance(value, Enum) else value.isoformat()
     if isinstance(value, tuple | list):
         return [_encode(item, arrays) for item in value]
     if isinstance(value, np.generic):
@@ -160,6 +161,11 @@ def _without_none(kind: Any) -> Any:
 
 
 def _decode_plain(kind: Any, value: Any, place: _Place) -> Any:
+    if kind is date and isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise place.fail(f"{value!r} is no date") from error
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind not in (str, int, float, bool) or type(value) is not kind:
