@@ -183,6 +183,7 @@ def _result_set(study_uid: str, parts: _Parts) -> ResultSet:
             quality=context.quality,
             algorithms=context.algorithms,
             limitations=context.limitations,
+            notices=context.notices,
             synthetic=report.synthetic,
             registrations=parts.registrations,
         )

@@ -1,4 +1,4 @@
-"""What a root report says beside its findings: branch, pipeline, checks, limitations, algorithms, evidence."""
+"""What a root report says beside its findings: branch, pipeline, checks, limitations, notices, algorithms, evidence."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class ReportContext:
     """Why the study is not assessable."""
     quality: tuple[QualityCheck, ...]
     limitations: tuple[str, ...]
+    notices: tuple[str, ...]
     algorithms: tuple[Algorithm, ...]
     series_uids: tuple[str, ...]
     studied_on: date | None
@@ -48,6 +49,7 @@ class ReportContext:
             explanation=_text(said, Item.EXPLANATION),
             quality=tuple(_check(text) for text in _texts(said, Item.QUALITY_CHECK)),
             limitations=tuple(_texts(said, Item.LIMITATION)),
+            notices=tuple(_texts([dataset], Item.NOTICE)),
             algorithms=_without_stand_in(_algorithms(dataset), pipeline),
             series_uids=_evidence_series(dataset, frozenset(own_classes)),
             studied_on=_date(str(dataset.get("StudyDate") or "")),

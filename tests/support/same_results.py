@@ -14,8 +14,17 @@ from bmnode.results.instance import plain
 Place = tuple[float, float, float]
 
 
+COMPARED = {
+    "study_uid", "outcome", "branch", "input_series_uids", "refusal", "findings", "measurements", "segmentations",
+    "planar_segmentations", "quality", "algorithms", "limitations", "notices", "synthetic",
+}  # fmt: skip
+ELSEWHERE = {"registrations", "history"}
+"""Registrations are compared in a test of their own; the history of the pictures is in no report."""
+
+
 def assert_same_result(found: ResultSet, expected: ResultSet, *, same_grid: bool) -> None:
     """Every field; masks voxel by voxel, by index where the grid came back and always by place in the patient."""
+    assert {field.name for field in dataclasses.fields(ResultSet)} == COMPARED | ELSEWHERE, "a field is not compared"
     for name in ("study_uid", "outcome", "branch", "synthetic"):
         assert getattr(found, name) == getattr(expected, name), name
     assert set(found.input_series_uids) >= set(expected.input_series_uids)
@@ -25,6 +34,7 @@ def assert_same_result(found: ResultSet, expected: ResultSet, *, same_grid: bool
         (plain(item.name), item.verdict, plain(item.explanation)) for item in expected.quality
     ]
     assert list(found.limitations) == [plain(item) for item in expected.limitations]
+    assert list(found.notices) == [plain(item) for item in expected.notices]
     if expected.refusal is None:
         assert found.algorithms == expected.algorithms
     for one, other in zip(found.findings, expected.findings, strict=True):

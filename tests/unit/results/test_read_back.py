@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.ids import derive_uid
@@ -209,6 +210,17 @@ def test_a_damaged_object_gives_an_error_without_the_patient(
 def _holders(dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
     nested = [child for element in dataset if element.VR == "SQ" for item in element.value for child in _holders(item)]
     return [dataset, *nested]
+
+
+def test_a_deflated_segmentation_comes_back_too(written: dict[str, Written], tmp_path: Path) -> None:
+    """Deflated on disk the object holds the same voxels."""
+    case = written["ct"]
+    sr, seg = case.objects
+    dataset = pydicom.dcmread(seg.path)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(tmp_path / "deflated.dcm", enforce_file_format=True)
+    found = read_back([sr.path, tmp_path / "deflated.dcm"], images=case.series.files)
+    assert_same_result(found.result_set, case.result_set, same_grid=True)
 
 
 def test_pixels_that_end_too_soon_are_an_error(written: dict[str, Written], tmp_path: Path) -> None:
