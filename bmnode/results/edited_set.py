@@ -12,8 +12,8 @@ from bmnode.domain.earlier import EarlierResult
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import PlanarSegmentation, Segment, Segmentation
 from bmnode.errors import ResultError
-from bmnode.results.concepts import PERSON, Item
-from bmnode.results.content_tree import coded_value, is_same_concept
+from bmnode.results.content_tree import is_same_concept
+from bmnode.results.edits import Edits, is_by_a_person
 from bmnode.results.read_back import merge_outlines
 from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids
 from bmnode.results.regions import Lattice, is_same_mask
@@ -45,31 +45,21 @@ class EditedSet:
     takes_place: bool
 
 
-def read_edited_set(
-    reports: Sequence[Dataset],
-    segmentations: Sequence[Dataset],
-    *,
-    earlier: EarlierResult,
-    source: SourceStudy | None,
-) -> EditedSet:
-    """Read what is not the earlier result's own; reports that were replaced in their turn are passed over.
+def read_edited_set(edits: Edits, *, earlier: EarlierResult, source: SourceStudy | None) -> EditedSet:
+    """Read the edits of a result; reports that were replaced in their turn are passed over.
 
     Raises ResultError where there is nothing, or an object is damaged, of another study, or refers to a missing one.
     """
-    later = [item for item in (*reports, *segmentations) if str(item.SOPInstanceUID) not in earlier.object_uids]
-    if not later:
+    if not edits:
         raise ResultError("there is nothing among the files that was edited after the result")
-    if any(str(item.get("StudyInstanceUID")) != earlier.result_set.study_uid for item in later):
+    reports, segmentations = edits.reports, edits.segmentations
+    if any(str(item.get("StudyInstanceUID")) != earlier.result_set.study_uid for item in (*reports, *segmentations)):
         raise ResultError("an edited object is of another study than the result")
     chain = _replaced(reports, earlier)
-    last = [item for item in reports if str(item.SOPInstanceUID) not in earlier.object_uids | chain]
+    last = [item for item in reports if str(item.SOPInstanceUID) not in chain]
     parsed = tuple(parse_report(item) for item in last)
     grids = tuple(item.geometry for item in earlier.result_set.segmentations)
-    read = [
-        read_segmentation(item, images=source, like=grids)
-        for item in segmentations
-        if str(item.SOPInstanceUID) not in earlier.object_uids
-    ]
+    read = [read_segmentation(item, images=source, like=grids) for item in segmentations]
     segments: dict[tuple[str, int], tuple[Segment, Lattice]] = {}
     for item in read:
         if isinstance(item.segmentation, PlanarSegmentation):
@@ -81,7 +71,7 @@ def read_edited_set(
     return EditedSet(
         lesions=tuple(_lesions(parsed, segments, earlier)),
         reports=parsed,
-        is_verified=bool(last) and all(_is_verified(item) for item in last),
+        is_verified=bool(last) and all(is_by_a_person(item) for item in last),
         takes_place=any(_names(item, earlier.object_uids | chain) for item in last),
     )
 
@@ -123,12 +113,6 @@ def _replaced(reports: Sequence[Dataset], earlier: EarlierResult) -> frozenset[s
 
 def _names(report: Dataset, uids: frozenset[str]) -> bool:
     return not uids.isdisjoint(predecessor_uids(report))
-
-
-def _is_verified(report: Dataset) -> bool:
-    """A person stands for the report: it is verified (PS3.3 C.17.2), or a person observed (TID 1001)."""
-    observer = coded_value(report, Item.OBSERVER_TYPE)
-    return report.get("VerificationFlag") == "VERIFIED" or is_same_concept(observer, PERSON)
 
 
 def _lesions(

@@ -24,6 +24,7 @@ from bmnode.domain.earlier import Decision, EarlierResult, KnownBy, LesionReview
 from bmnode.domain.results import Outcome
 from bmnode.errors import ResultError
 from bmnode.results.edited_set import EditedLesion, lattice_of, read_edited_set
+from bmnode.results.edits import find_edits
 from bmnode.results.read_back import read_result_objects
 from bmnode.results.regions import are_same_outlines, is_same_mask, shared_voxels
 from bmnode.results.review_changes import EarlierLesion, added, judge, on_one_grid
@@ -31,17 +32,25 @@ from bmnode.results.reviewed_set import assemble
 from bmnode.results.sources import SourceStudy
 
 
+def is_edited(files: Iterable[Path], *, earlier: EarlierResult) -> bool:
+    """Whether anything among the files is an edit of the result."""
+    objects = read_result_objects(files)
+    return bool(find_edits(objects["SR"], objects["SEG"], earlier=earlier))
+
+
 def read_review(files: Iterable[Path], *, earlier: EarlierResult, images: Sequence[Path] = ()) -> Review:
     """What became of every lesion of the earlier result, by the rules above.
 
-    The earlier result's own objects may be among the files. `images` as for `read_back`; both take the same, so that
-    masks come on one grid. Raises ResultError as `read_edited_set` does, and where the earlier study was refused.
+    The earlier result's own objects may be among the files, and others' that are no edits of it (`find_edits`).
+    `images` as for `read_back`; both take the same, so that masks come on one grid. Raises ResultError as
+    `read_edited_set` does, and where the earlier study was refused.
     """
     if earlier.result_set.outcome is not Outcome.ASSESSED:
         raise ResultError("a study that was not assessed has no lesions to review")
     objects = read_result_objects(files)
     source = SourceStudy.from_files(images, study_uid=earlier.result_set.study_uid) if images else None
-    edited = read_edited_set(objects["SR"], objects["SEG"], earlier=earlier, source=source)
+    edits = find_edits(objects["SR"], objects["SEG"], earlier=earlier)
+    edited = read_edited_set(edits, earlier=earlier, source=source)
     before = _before(earlier)
     pairs = _match(before, edited.lesions)
     reviews, standing = [], []

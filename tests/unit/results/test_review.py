@@ -17,7 +17,7 @@ from bmnode.domain.ids import derive_uid
 from bmnode.errors import ResultError
 from bmnode.results.read_back import read_back
 from bmnode.results.reading import METHOD_NOT_STATED
-from bmnode.results.review import read_review
+from bmnode.results.review import is_edited, read_review
 from bmnode.results.reviewed_set import STUDY_LEFT_OUT
 from bmnode.results.write import write_results
 from tests.support import edited
@@ -313,6 +313,42 @@ def test_only_the_last_of_a_chain_of_reports_counts(ct: Study, tmp_path: Path) -
     review = ct.review(tmp_path / "first.dcm", tmp_path / "second.dcm")
     assert [item.decision for item in review.lesions] == [Decision.REJECTED, Decision.REJECTED]
     assert review.result_set.findings == ()
+
+
+def test_another_revision_of_ours_is_no_edit(ct: Study, tmp_path: Path) -> None:
+    """The archive keeps what an earlier run wrote: its report and segmentation are nobody's review."""
+    old = dataclasses.replace(CONTEXT, job_digest="an earlier run")
+    objects = write_results(
+        result_sets.volumetric(ct.series), source_files=ct.series.files, out_dir=tmp_path / "old", context=old
+    )
+    edited.edit_report(ct.report, tmp_path / "signed.dcm", without=[TWO])
+    review = ct.review(tmp_path / "signed.dcm", *(item.path for item in objects))
+    assert [item.decision for item in review.lesions] == [Decision.ACCEPTED, Decision.REJECTED]
+
+
+def test_reports_of_other_software_are_no_edits(ct: Study, tmp_path: Path) -> None:
+    """Another program's report and segmentation, a dose report: they have no tie to ours and are passed over."""
+    other = pydicom.dcmread(ct.report)
+    other.SOPInstanceUID, other.Manufacturer = "2.25.4711", "Other"
+    for group in edited.groups_of(other):
+        for item in group.ContentSequence:
+            if item.ConceptNameCodeSequence[0].CodeValue == "112040":
+                item.UID = derive_uid("other", str(item.UID))
+    other.save_as(tmp_path / "other.dcm")
+    dose = pydicom.dcmread(ct.report)
+    dose.SOPInstanceUID, dose.Manufacturer, dose.VerificationFlag = "2.25.4712", "Scanner", "VERIFIED"
+    dose.ContentTemplateSequence[0].TemplateIdentifier = "10011"
+    dose.save_as(tmp_path / "dose.dcm")
+    segmentation = edited.save_segmentation(
+        ct.series.files, [Drawn(label="Lesion 1", mask=ct.mask(2))], tmp_path / "seg.dcm"
+    )
+    segmentation.SegmentSequence[0].SegmentAlgorithmType = "AUTOMATIC"
+    segmentation.save_as(tmp_path / "seg.dcm")
+    paths = [tmp_path / name for name in ("other.dcm", "dose.dcm", "seg.dcm")]
+    assert not is_edited([*ct.files, *paths], earlier=ct.earlier)
+    edited.edit_report(ct.report, tmp_path / "signed.dcm", without=[TWO])
+    review = ct.review(tmp_path / "signed.dcm", *paths)
+    assert [item.decision for item in review.lesions] == [Decision.ACCEPTED, Decision.REJECTED]
 
 
 def test_an_object_of_a_viewer_is_not_taken_for_a_result_of_bmnode(ct: Study, tmp_path: Path) -> None:
