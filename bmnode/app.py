@@ -24,6 +24,7 @@ from bmnode.domain.ids import digest
 from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.records import JobRecord
 from bmnode.errors import NotFoundError
+from bmnode.observe.audit_messages import AuditSource
 from bmnode.observe.references import study_ref
 from bmnode.results.pictures import draw_pictures
 from bmnode.results.wire import load_result_set
@@ -40,6 +41,9 @@ from bmnode.selection.headers import read_study
 from bmnode.selection.rules import RouteRule
 from bmnode.spool import Spool, replay
 from bmnode.storage import Database
+from bmnode.trail.exporter import AuditExporter, Place
+from bmnode.trail.file import AuditFile
+from bmnode.trail.syslog import SyslogServer
 from bmnode.work.client import EngineClient
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
@@ -177,6 +181,31 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
         runner=runner,
         complete_studies=assembler.complete_studies,
         clock=clock,
+    )
+
+
+def build_exporters(settings: Settings, *, database: Database) -> tuple[AuditExporter, ...]:
+    """What takes the audit trail out of the database, one a place."""
+    source = AuditSource(node=settings.node.name, ae_title=settings.node.ae_title)
+    places: list[Place] = []
+    if settings.audit.file is not None:
+        places.append(AuditFile(path=settings.audit.file, source=source))
+    if settings.audit.syslog_host is not None and settings.tls.files is not None:
+        places.append(
+            SyslogServer(
+                host=settings.audit.syslog_host,
+                port=settings.audit.syslog_port,
+                files=settings.tls.files,
+                source=source,
+            )
+        )
+    return tuple(
+        AuditExporter(
+            database=database,
+            place=place,
+            position_file=settings.node.data_dir / f"audit-{place.name}.position",
+        )
+        for place in places
     )
 
 

@@ -48,21 +48,40 @@ def export(
         say(f"wrote {len(entries)} line(s) to {out}")
 
 
-@app.command("verify", epilog="Example: bmnode audit verify")
-def verify(context: typer.Context, json: JsonOption = False) -> None:
+@app.command("verify", epilog="Example: bmnode audit verify --file /var/log/bmnode/audit.jsonl")
+def verify(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="An exported trail (`[audit] file`) instead of the database's.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Prove that no line of the trail was changed, removed or moved. Exits 1 if one was.
 
     JSON: `ok`; `count`, lines there are; `first_broken`, number of the first bad line, or null.
     """
-    from bmnode.storage import AuditTrail
-
-    with session_of(context).read() as connection:
-        trail = AuditTrail(connection)
-        count = len(trail.entries())
-        broken = trail.first_broken()
+    count, broken = _verify_database(context) if file is None else _verify_file(file)
     if json:
         emit_json({"ok": broken is None, "count": count, "first_broken": broken})
     else:
         say(f"{count} line(s), the chain holds" if broken is None else f"line {broken} was changed, removed or moved")
     if broken is not None:
         raise typer.Exit(FAILED)
+
+
+def _verify_database(context: typer.Context) -> tuple[int, int | None]:
+    from bmnode.storage import AuditTrail
+
+    with session_of(context).read() as connection:
+        trail = AuditTrail(connection)
+        return len(trail.entries()), trail.first_broken()
+
+
+def _verify_file(file: Path) -> tuple[int, int | None]:
+    from bmnode.trail.file import first_broken
+
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {type(error).__name__}") from error
+    return len(lines), first_broken(lines)

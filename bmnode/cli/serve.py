@@ -75,14 +75,19 @@ def _listen(session: Session) -> None:
 
 
 def _work(session: Session) -> None:
-    from bmnode.app import build_worker, open_database
+    from bmnode.app import build_exporters, build_worker, open_database
 
     stop = _stop_on_signal()
     database = open_database(session.settings)
     worker = build_worker(session.settings, database=database, clock=session.services.clock)
+    exporters = build_exporters(session.settings, database=database)
     worker.start()
+    for exporter in exporters:
+        exporter.start()
     stop.wait()
     worker.stop(grace_s=GRACE_S)
+    for exporter in exporters:
+        exporter.stop()
     database.dispose()
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bmnode.config.audit_settings import AuditSettings
 from bmnode.config.section import Section
 from bmnode.config.tls_settings import TlsSettings
 from bmnode.domain.codes import Code
@@ -313,6 +314,7 @@ class Settings(BaseSettings):
     results: ResultSettings = ResultSettings()
     delivery: DeliverySettings = DeliverySettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
     peers: Mapping[str, PeerSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
 
@@ -363,6 +365,8 @@ class Settings(BaseSettings):
         for name, peer in self.peers.items():
             if peer.tls and self.tls.files is None:
                 raise ValueError(f"peer {name!r} has tls = true, and [tls] names no certificate")
+        if self.audit.syslog_host is not None and self.tls.files is None:
+            raise ValueError("[audit] syslog_host needs the certificate of [tls]")
         return self
 
     @model_validator(mode="after")

@@ -144,6 +144,8 @@ def _anchored(settings: Settings, file: Path | None) -> Settings:
     given = {key: folder / file.expanduser() for key, file in tls.items() if file is not None}
     if given:
         update["tls"] = settings.tls.model_copy(update=given)
+    if settings.audit.file is not None:
+        update["audit"] = settings.audit.model_copy(update={"file": folder / settings.audit.file.expanduser()})
     if settings.log.file is not None:
         update["log"] = settings.log.model_copy(update={"file": folder / settings.log.file.expanduser()})
     anchored = settings.model_copy(update=update)

@@ -69,6 +69,11 @@ class AuditTrail:
             query = query.where(audit.c.subject == subject)
         return [AuditEntry(**row) for row in self._connection.execute(query).mappings()]
 
+    def following(self, sequence: int, *, limit: int) -> Sequence[AuditEntry]:
+        """The lines after one, in order, at most so many."""
+        query = sa.select(audit).where(audit.c.sequence > sequence).order_by(audit.c.sequence).limit(limit)
+        return [AuditEntry(**row) for row in self._connection.execute(query).mappings()]
+
     def first_broken(self) -> int | None:
         """The sequence number of the first line that was changed, removed or moved; None where the chain holds."""
         previous_hash = GENESIS

@@ -119,7 +119,7 @@ class DeliverFlow:
                     error=None if event is DeliveryEvent.ACCEPTED else result.detail,
                     next_attempt_at=next_at if event is DeliveryEvent.DEFERRED else None,
                 )
-                self._audit(connection, event, current, result)
+                self._audit(connection, event, current, result, study_uid=job.study_uid)
             if DeliveryEvent.DEFERRED in told:
                 request = delivery_request(job.job_id, destination, at=next_at, delay_s=wait_s, priority=job.priority)
                 self.engine.enqueue(request, connection=connection)
@@ -128,7 +128,13 @@ class DeliverFlow:
         return all(item.state is DeliveryState.DELIVERED for item in left) and DeliveryEvent.ACCEPTED in told
 
     def _audit(
-        self, connection: sa.Connection, event: DeliveryEvent, delivery: DeliveryRecord, result: SendResult
+        self,
+        connection: sa.Connection,
+        event: DeliveryEvent,
+        delivery: DeliveryRecord,
+        result: SendResult,
+        *,
+        study_uid: str,
     ) -> None:
         AuditTrail(connection).record(
             _AUDITED[event],
@@ -137,6 +143,8 @@ class DeliverFlow:
             subject=delivery.sop_instance_uid,
             outcome="success" if event is DeliveryEvent.ACCEPTED else "failure",
             detail={
+                "study_uid": study_uid,
+                "sop_class_uid": result.sop_class_uid,
                 "destination": delivery.destination,
                 "job": delivery.job_id,
                 "attempt": delivery.attempts + 1,

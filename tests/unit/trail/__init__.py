@@ -1,0 +1,1 @@
+"""The audit trail on its way out."""
