@@ -7,7 +7,7 @@ import hashlib
 import ipaddress
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.ids import digest
+from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import ReportProgress
-from bmnode.domain.records import JobRecord
+from bmnode.domain.records import JobRecord, StudyRecord
 from bmnode.errors import NotFoundError
 from bmnode.observe.audit_messages import AuditSource
 from bmnode.observe.references import study_ref
+from bmnode.reload import LiveSettings
 from bmnode.results.pictures import draw_pictures
 from bmnode.results.wire import load_result_set
 from bmnode.run.attempts import attempt_name
@@ -48,7 +50,7 @@ from bmnode.work.client import EngineClient
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
 from bmnode.work.running import RunOptions
-from bmnode.work.selecting import RuleSelector
+from bmnode.work.selecting import Decision, RuleSelector, Selector
 from bmnode.work.worker import Worker
 
 CHILD_MODULE = "bmnode.child"
@@ -145,8 +147,9 @@ def build_runner(settings: Settings, *, log_path: Path, clock: Clock) -> LocalCh
     )
 
 
-def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Worker:
-    """The working process: flows, child, ticks."""
+def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Worker:
+    """The working process: flows, child, ticks. Peers and routes are those that hold when they are needed."""
+    settings = live.current
     spool = _spool(settings)
     engine = DbosEngine(database, node_id=settings.node.name, clock=clock)
     runner = build_runner(settings, log_path=settings.node.data_dir / "child.log", clock=clock)
@@ -155,9 +158,9 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
         engine=engine,
         runner=runner,
         sender=CStoreSender(settings.node.ae_title, clock=clock, tls=settings.tls.files),
-        select=RuleSelector(rules=tuple(RouteRule.from_settings(route) for route in settings.routes)),
+        select=_select_by(live),
         locate=lambda instance: spool.path(instance.study_uid, instance.sop_instance_uid),
-        peers=settings.peer,
+        peers=live.peer,
         clock=clock,
         run_options=RunOptions(
             results_dir=results_dir(settings),
@@ -169,7 +172,7 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
             longest_retry_s=settings.delivery.longest_retry_s,
             give_up_after_s=settings.delivery.give_up_after_h * _HOUR_S,
         ),
-        delivered=Labeller(settings),
+        delivered=Labeller(live.peer),
     )
     assembler = Assembler(database, policy=_completeness(settings), clock=clock)
     return Worker(
@@ -182,6 +185,14 @@ def build_worker(settings: Settings, *, database: Database, clock: Clock) -> Wor
         complete_studies=assembler.complete_studies,
         clock=clock,
     )
+
+
+def _select_by(live: LiveSettings) -> Selector:
+    def select(study: StudyRecord, files: Sequence[Path]) -> Decision:
+        rules = tuple(RouteRule.from_settings(route) for route in live.current.routes)
+        return RuleSelector(rules=rules)(study, files)
+
+    return select
 
 
 def build_exporters(settings: Settings, *, database: Database) -> tuple[AuditExporter, ...]:
@@ -217,16 +228,16 @@ class Labeller:
     """Marks a study in the Orthanc that its routes name, once that has the results.
 
     Args:
-        settings: the peers.
+        peers: a peer by name.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, peers: Callable[[str], Peer]) -> None:
+        self._peers = peers
 
     def __call__(self, job: JobRecord, destination: str) -> None:
         """After the last object of a job was taken by a destination. Raises DeliveryError, NotFoundError."""
         if destination in job.label_in:
-            method = OrthancRest(self._settings.peer(destination)).label_study(job.study_uid)
+            method = OrthancRest(self._peers(destination)).label_study(job.study_uid)
             _log.info("study_labelled", study_ref=study_ref(job.study_uid), peer=destination, method=method.value)
 
 

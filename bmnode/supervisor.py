@@ -8,6 +8,7 @@ kernel ends its children (PR_SET_PDEATHSIG), so that a second start finds no orp
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class Supervisor:
     clock: Clock
     _parts: list[_Part] = field(init=False)
     _stopping: bool = field(init=False, default=False)
+    _reloading: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._parts = [_Part(name=name, command=command) for name, command in self.commands.items()]
@@ -61,6 +63,10 @@ class Supervisor:
         """End `run` after its processes; usable as a signal handler."""
         self._stopping = True
 
+    def request_reload(self, *_: object) -> None:
+        """Have every process read its configuration again (SIGHUP); usable as a signal handler."""
+        self._reloading = True
+
     def run(self, *, on_started: Callable[[], None] | None = None) -> None:
         """Supervise until `request_stop`."""
         for part in self._parts:
@@ -68,10 +74,18 @@ class Supervisor:
         if on_started is not None:
             on_started()
         while not self._stopping:
+            if self._reloading:
+                self._reloading = False
+                self._reload()
             for part in self._parts:
                 self._look_after(part)
             self.clock.sleep_s(_POLL_S)
         self._stop_all()
+
+    def _reload(self) -> None:
+        for part in self._parts:
+            if part.process is not None:
+                part.process.send_signal(signal.SIGHUP)
 
     def _look_after(self, part: _Part) -> None:
         now = self.clock.monotonic_s()
@@ -93,7 +107,7 @@ class Supervisor:
         part.process = subprocess.Popen(  # noqa: S603 - our own command lines
             part.command,
             stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+            preexec_fn=_prepare,  # noqa: PLW1509 - the supervisor has one thread
         )
         _log.info("process_started", part=part.name, pid=part.process.pid)
 
@@ -109,3 +123,9 @@ class Supervisor:
                 process.kill()
                 process.wait()
         _log.info("node_stopped")
+
+
+def _prepare() -> None:
+    """In a new process: end with the supervisor, and live through a SIGHUP that comes before it is listened to."""
+    die_with_parent()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -11,14 +11,18 @@ import typer
 from bmnode.cli.documents import document, plain
 from bmnode.cli.exit_codes import USAGE
 from bmnode.cli.output import emit_json, emit_table, say
+from bmnode.cli.serve import PROCESSES
 from bmnode.cli.session import JsonOption, Session, session_of
-from bmnode.errors import ConfigError, PeerRefusedError, PeerUnreachableError
+from bmnode.errors import ConfigError, NotFoundError, PeerRefusedError, PeerUnreachableError
 
 if TYPE_CHECKING:
     from bmnode.config.check import ConfigFinding
+    from bmnode.domain.records import AuditEntry
 
 app = typer.Typer(help="Write, show and check the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
+_APPLIED_WITHIN_S = 60.0
+_POLL_S = 0.1
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
 
 
@@ -93,6 +97,64 @@ def check(context: typer.Context, json: JsonOption = False) -> None:
         emit_table(("severity", "setting", "finding"), rows, empty="nothing to check")
     if not fine:
         raise typer.Exit(USAGE)
+
+
+@app.command("apply", epilog="Example: bmnode config check && bmnode config apply")
+def apply(context: typer.Context, json: JsonOption = False) -> None:
+    """Have the running node take changed peers, routes and limits of `[receive]`, without losing an association.
+
+    Exits 2 if the file cannot be used: then nothing changes; 3 if no node runs; 5 if it did not answer.
+    JSON: `parts`, a list of applied.
+    """
+    import os
+    import signal
+
+    from bmnode.reload import APPLIED, REFUSED
+    from bmnode.storage import AuditTrail
+    from bmnode.work.nodes import SERVE_LOCK_FILE, NodeLock
+
+    session = session_of(context)
+    clock = session.services.clock
+    holder = NodeLock(session.settings.node.data_dir, file=SERVE_LOCK_FILE).holder()
+    if holder is None:
+        raise NotFoundError("no node runs with this configuration; it takes the file when it starts")
+    with session.database() as database:
+        with database.read() as connection:
+            before = AuditTrail(connection).last_sequence()
+        os.kill(holder, signal.SIGHUP)
+        deadline = clock.monotonic_s() + _APPLIED_WITHIN_S
+        answers: list[Any] = []
+        while len(answers) < len(PROCESSES) and clock.monotonic_s() < deadline:
+            clock.sleep_s(_POLL_S)
+            with database.read() as connection:
+                entries = AuditTrail(connection).following(before, limit=1000)
+            answers = [_answer(entry) for entry in entries if entry.event in {APPLIED, REFUSED}]
+    if json:
+        emit_json({"parts": answers})
+    else:
+        rows = [[", ".join(value) if isinstance(value, list) else value for value in item.values()] for item in answers]
+        emit_table(("process", "applied", "changed", "needs a restart", "reason"), rows, empty="no process answered")
+    if len(answers) < len(PROCESSES):
+        raise typer.Exit(PeerUnreachableError.exit_code)
+    if not all(item["applied"] for item in answers):
+        raise typer.Exit(USAGE)
+
+
+def _answer(entry: AuditEntry) -> Any:
+    from json import loads
+
+    from bmnode.reload import APPLIED
+
+    detail = loads(entry.detail)
+    return document(
+        "applied",
+        None,
+        part=detail["part"],
+        applied=entry.event == APPLIED,
+        changed=detail.get("changed", []),
+        needs_restart=detail.get("needs_restart", []),
+        reason=detail.get("reason"),
+    )
 
 
 def _answers(session: Session) -> bool:

@@ -109,6 +109,13 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "tls": "whether it is called by TLS, and may call by TLS only",
         "certificate_name": "name that its certificate must carry; or null",
     },
+    "applied": {
+        "part": "process of the node",
+        "applied": "whether it took the file; else it goes on with what it had",
+        "changed": "sections that hold anew",
+        "needs_restart": "sections that differ in the file and hold from the next start on",
+        "reason": "why it did not take the file; or null",
+    },
     "echo": {
         "peer": "name in the configuration",
         "dicom": "`ok`, `unreachable` or `refused`",

@@ -60,7 +60,7 @@ def add(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a peer into the configuration file, whose comments stay. A running node takes it at its next start.
+    """Write a peer into the configuration file, whose comments stay. `bmnode config apply` has a running node take it.
 
     JSON: `file`; `peer`, a peer.
     """

@@ -69,6 +69,10 @@ class AuditTrail:
             query = query.where(audit.c.subject == subject)
         return [AuditEntry(**row) for row in self._connection.execute(query).mappings()]
 
+    def last_sequence(self) -> int:
+        """The number of the last line; 0 before the first."""
+        return int(self._connection.execute(sa.select(sa.func.max(audit.c.sequence))).scalar() or 0)
+
     def following(self, sequence: int, *, limit: int) -> Sequence[AuditEntry]:
         """The lines after one, in order, at most so many."""
         query = sa.select(audit).where(audit.c.sequence > sequence).order_by(audit.c.sequence).limit(limit)

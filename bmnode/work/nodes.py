@@ -11,6 +11,9 @@ from typing import Self
 from bmnode.errors import NodeLockedError
 
 LOCK_FILE = "node.lock"
+"""Of the process that works."""
+SERVE_LOCK_FILE = "serve.lock"
+"""Of the process that supervises the others."""
 
 
 class NodeLock:
@@ -18,10 +21,11 @@ class NodeLock:
 
     Args:
         data_dir: made where it is missing.
+        file: which of its locks.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / LOCK_FILE
+    def __init__(self, data_dir: Path, *, file: str = LOCK_FILE) -> None:
+        self._path = data_dir / file
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -39,6 +43,22 @@ class NodeLock:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+
+    def holder(self) -> int | None:
+        """The process that has the lock; None where nobody has it."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.read(descriptor, 32).decode(errors="replace").strip()
+            return int(text) if text.isdigit() else None
+        else:
+            return None
+        finally:
+            os.close(descriptor)
 
     def release(self) -> None:
         """Let the lock go; more than once is harmless. The file stays: removing it would race."""

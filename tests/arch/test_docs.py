@@ -157,7 +157,7 @@ def _audit_events() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 found |= set(_event_of(node))
-            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_AUDITED":
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"_AUDITED", "(APPLIED, REFUSED)"}:
                 found |= set(_texts(node.value))
     return found
 
