@@ -98,6 +98,13 @@ class Concept:
     OPEN_CORTEX = project_code("OPEN-CORTEX", "Share of bone surface beside the lesion without cortex")
     SINS_LOWEST = project_code("SINS-IMG-LOW", "SINS imaging part, lowest that is possible")
     SINS_HIGHEST = project_code("SINS-IMG-HIGH", "SINS imaging part, highest that is possible")
+    COLLAPSE = project_code("COLLAPSE", "Loss of height of the vertebral body against its neighbours")
+    SHAFT_DIAMETER = project_code("SHAFT-DIAMETER", "Diameter of the long bone's shaft")
+    SHAFT_SHARE = project_code("SHAFT-SHARE", "Size of the lesion relative to the shaft's diameter")
+    MIRELS_LOWEST = project_code("MIRELS-IMG-LOW", "Mirels' score, imaging part, lowest that is possible")
+    MIRELS_HIGHEST = project_code("MIRELS-IMG-HIGH", "Mirels' score, imaging part, highest that is possible")
+    SOFT_TISSUE = project_code("SOFT-TISSUE", "Part of the lesion outside bone")
+    SOFT_TISSUE_LONG = project_code("SOFT-LONG", "Long axis in the axial plane of the part outside bone")
     DIFFUSION_VOLUME = project_code("TDV", "Total diffusion volume")
     GLOBAL_ADC = project_code("GLOBAL-ADC", "ADC of all lesions together")
     FAT_FRACTION = project_code("FAT-FRACTION", "Signal fat fraction")
@@ -157,6 +164,14 @@ class Localisation:
 
     IN_BONE = project_code("IN-BONE", "Within the segmented bone")
     NOT_LOCALISED = project_code("NOT-LOCALISED", "Not localised: no bone mask for this study")
+
+
+class NotEvaluable:
+    """Values of a concept that could not be measured: why. A value that is not known is never 0."""
+
+    DRAWN_IN_BONE = project_code("NE-IN-BONE", "Not evaluable: lesions are drawn in bone alone")
+    NO_BODY = project_code("NE-NO-BODY", "Not evaluable: vertebral bodies are not outlined")
+    SHAFT = project_code("NE-SHAFT", "Not evaluable: too little of the shaft in the field")
 
 
 class PartialVolume:

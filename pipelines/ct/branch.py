@@ -18,12 +18,12 @@ from operators.kernels.ct_candidates import find_candidates
 from operators.kernels.measurement import statistics
 from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
 from operators.kernels.skeleton_sites.sites import SkeletonMap
-from operators.kernels.stability import place
-from operators.kernels.stability.place import spine_place
+from operators.kernels.stability import place, shaft
 from operators.readers.frames import read_header
 from operators.readers.volume import ImageVolume, read_volume
-from pipelines.ct.lesions import HU_METHOD, FoundLesion, describe_lesion, stability_sentences
+from pipelines.ct.lesions import HU_METHOD, FoundLesion, describe_lesion
 from pipelines.ct.profile import profile
+from pipelines.ct.stability import find_stability, stability_sentences
 from pipelines.orientation import orientation_check, refuse_contradiction
 from pipelines.volumetric import (
     MORPHOLOGY,
@@ -113,18 +113,18 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
 
 
 def detect_lesions(segmented: Segmented) -> Detected:
-    """Sclerotic and lytic candidates on the CT's own grid."""
-    work = segmented.work
-    lesions = []
-    for candidate in find_candidates(work, limits=profile().candidates, types=profile().typing):
-        blocks = candidate.mask.to_array()
-        lesions.append(
-            FoundLesion(
-                mask=CroppedMask.from_array(work.to_grid(blocks)),
-                reference=candidate.reference,
-                posterolateral=spine_place(blocks, work.canal, spacing_mm=work.spacing_mm, limits=profile().spine),
-            )
+    """Sclerotic and lytic candidates on the CT's own grid, each with its bone and what the scores ask of its place."""
+    work, skeleton, geometry = segmented.work, segmented.skeleton, segmented.prepared.volume.geometry
+    candidates = find_candidates(work, limits=profile().candidates, types=profile().typing)
+    blocks = [item.mask.to_array() for item in candidates]
+    masks = [CroppedMask.from_array(work.to_grid(item)) for item in blocks]
+    sites = [skeleton.site_of(mask, geometry, limits=profile().sites.lesion) for mask in masks]
+    lesions = [
+        FoundLesion(mask=mask, reference=candidate.reference, site=site, stability=stability)
+        for mask, candidate, site, stability in zip(
+            masks, candidates, sites, find_stability(blocks, sites, work, skeleton=skeleton), strict=True
         )
+    ]
     lesions.sort(key=lambda item: (-item.mask.voxel_count, item.mask.origin))
     return Detected(segmented=segmented, lesions=tuple(lesions))
 
@@ -134,6 +134,7 @@ def quantify(detected: Detected) -> ResultSet:
     segmented = detected.segmented
     prepared, volume = segmented.prepared, segmented.prepared.volume
     masks = tuple(lesion.mask for lesion in detected.lesions)
+    sound = segmented.bone.to_array()
     evaluated = united((segmented.bone, *masks), shape=volume.geometry.shape)
     bone_mask = CroppedMask.from_array(evaluated)
     report = VolumetricReport(
@@ -143,7 +144,9 @@ def quantify(detected: Detected) -> ResultSet:
         input_series_uids=(prepared.series_uid,),
         volume=volume,
         bone=bone_mask,
-        lesions=tuple(describe_lesion(lesion, volume=volume, bone=evaluated) for lesion in detected.lesions),
+        lesions=tuple(
+            describe_lesion(lesion, volume=volume, bone=evaluated, sound=sound) for lesion in detected.lesions
+        ),
         measurements=(
             *burden_measurements(masks, bone=bone_mask, geometry=volume.geometry),
             *_bone_attenuation(volume, bone_mask),
@@ -155,8 +158,9 @@ def quantify(detected: Detected) -> ResultSet:
             algorithm(lesion_type.METHOD, family=NEIGHBORHOOD, profile=profile().typing),
             algorithm(cortex.METHOD, family=MORPHOLOGY, profile=profile().cortex),
             algorithm(place.METHOD, family=NEIGHBORHOOD, profile=profile().spine),
+            algorithm(shaft.METHOD, family=MORPHOLOGY, profile=profile().shaft),
         ),
-        limitations=(*LIMITATIONS, *stability_sentences(detected.lesions)),
+        limitations=(*LIMITATIONS, *stability_sentences([lesion.stability for lesion in detected.lesions])),
         skeleton=segmented.skeleton,
         naming=profile().sites,
     )

@@ -1,21 +1,20 @@
-"""What is measured on one candidate of a CT: HU, type, size, cortex beside it, and the imaging part of SINS."""
+"""What is measured on one candidate of a CT: HU, type, size, cortex beside it, what lies outside bone, stability."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bmnode.domain.codes import Code, Concept, Derivation, Localisation, Unit
+from bmnode.domain.codes import Concept, Derivation, Localisation, NotEvaluable, Unit
 from bmnode.domain.geometry import BoolArray, CroppedMask
 from bmnode.domain.results import Evaluation, Measurement
 from operators.kernels import cortex, lesion_type
+from operators.kernels.axial_size import axial_size
 from operators.kernels.lesion_type import BoneReference, TypedLesion, type_of
 from operators.kernels.measurement import statistics
-from operators.kernels.stability import sins
-from operators.kernels.stability.scoring import Matrix, Points
-from operators.kernels.stability.sins import Level, Posterolateral, SinsFindings
+from operators.kernels.skeleton_sites.sites import NamedSite
 from operators.readers.volume import ImageVolume
 from pipelines.ct.profile import profile
+from pipelines.ct.stability import Stability, stability_evaluations, stability_measurements
 from pipelines.volumetric import (
     LesionReport,
     axial_measurements,
@@ -26,7 +25,6 @@ from pipelines.volumetric import (
 
 HU_METHOD = "CT_HU_V1"
 REFERENCE_METHOD = "CT_REFERENCE_V1"
-SINS_METHOD = f"{sins.RULE} ({sins.VERSION})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,18 +33,22 @@ class FoundLesion:
 
     Args:
         reference: the trabecular bone that it was held against.
-        posterolateral: its part beside and behind the spinal canal; None where it is not known to lie in the spine.
-        level: its vertebra, where that is known.
+        site: the bone that it lies in, as exactly as that is known.
+        stability: what the scores of stability ask of its place.
     """
 
     mask: CroppedMask
     reference: BoneReference
-    posterolateral: Posterolateral | None
-    level: Level | None = None
+    site: NamedSite
+    stability: Stability
 
 
-def describe_lesion(lesion: FoundLesion, *, volume: ImageVolume, bone: BoolArray) -> LesionReport:
-    """Every number of a candidate; `bone` is the evaluated bone on the volume's grid."""
+def describe_lesion(lesion: FoundLesion, *, volume: ImageVolume, bone: BoolArray, sound: BoolArray) -> LesionReport:
+    """Every number of a candidate, on the volume's grid.
+
+    `bone` is the evaluated bone with all candidates, `sound` the bone as it was segmented, without what a candidate
+    has outside it.
+    """
     mask, geometry = lesion.mask, volume.geometry
     typed = _typed(lesion, volume)
     values = statistics(volume.array, mask)
@@ -60,11 +62,38 @@ def describe_lesion(lesion: FoundLesion, *, volume: ImageVolume, bone: BoolArray
             *_reference(lesion.reference),
             *_type(lesion.reference, typed),
             *_cortex(mask, volume, bone),
-            *_sins(lesion, typed.type),
+            *soft_tissue(mask, sound, volume),
+            *stability_measurements(lesion.stability, typed.type, long_mm=axial_size(mask, geometry).long_mm),
         ),
         evaluations=(
             Evaluation(concept=Concept.LESION_TYPE, value=typed.type),
             Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),
+            *(() if _beyond(mask, sound) else (_SOFT_TISSUE_UNKNOWN,)),
+            *stability_evaluations(lesion.stability),
+        ),
+        site=lesion.site,
+    )
+
+
+_SOFT_TISSUE_UNKNOWN = Evaluation(concept=Concept.SOFT_TISSUE, value=NotEvaluable.DRAWN_IN_BONE)
+
+
+def _beyond(mask: CroppedMask, sound: BoolArray) -> bool:
+    return bool((mask.values & ~sound[mask.box]).any())
+
+
+def soft_tissue(mask: CroppedMask, sound: BoolArray, volume: ImageVolume) -> tuple[Measurement, ...]:
+    """Volume and axial long axis of what a lesion has outside the segmented bone; nothing where it was drawn in bone
+    alone, of which nothing is known."""
+    if not _beyond(mask, sound):
+        return ()
+    part = cortex.outside_bone(mask.to_array(), sound, volume.geometry)
+    if part is None:
+        raise ValueError("a mask that reaches beyond bone has a part outside it")
+    return (
+        Measurement(concept=Concept.SOFT_TISSUE, value=part.volume_ml, unit=Unit.ML, method=cortex.OUTSIDE_METHOD),
+        Measurement(
+            concept=Concept.SOFT_TISSUE_LONG, value=part.long_axis_mm, unit=Unit.MM, method=cortex.OUTSIDE_METHOD
         ),
     )
 
@@ -105,48 +134,3 @@ def _cortex(mask: CroppedMask, volume: ImageVolume, bone: BoolArray) -> tuple[Me
     if share is None:
         return ()
     return (Measurement(concept=Concept.OPEN_CORTEX, value=100.0 * share, unit=Unit.PERCENT, method=cortex.METHOD),)
-
-
-def sins_interval(kind: Code, *, posterolateral: Posterolateral, level: Level | None) -> Points:
-    """All that the imaging part of SINS may be, for a lesion in the spine.
-
-    Alignment and the vertebral body are not evaluable without segmented vertebrae. What was found beside the canal is
-    the least that there is: posterior elements are not searched for sclerosis, so that more is always possible.
-    """
-
-    def imaging(found: Posterolateral) -> Points:
-        findings = SinsFindings(
-            level=level, lesion=Matrix.from_lesion_type(kind), alignment=None, body=None, posterolateral=found
-        )
-        return sins.sins(findings).imaging
-
-    return Points(low=imaging(posterolateral).low, high=imaging(Posterolateral.BILATERAL).high)
-
-
-def _sins(lesion: FoundLesion, kind: Code) -> tuple[Measurement, ...]:
-    if lesion.posterolateral is None:
-        return ()
-    points = sins_interval(kind, posterolateral=lesion.posterolateral, level=lesion.level)
-    return tuple(
-        Measurement(concept=concept, value=float(value), unit=Unit.SCORE, method=SINS_METHOD)
-        for concept, value in ((Concept.SINS_LOWEST, points.low), (Concept.SINS_HIGHEST, points.high))
-    )
-
-
-def stability_sentences(lesions: Sequence[FoundLesion]) -> tuple[str, ...]:
-    """What the reader must know of the scores: what they could not know, and of which lesions nothing is said."""
-    in_spine = [str(index) for index, item in enumerate(lesions, start=1) if item.posterolateral is not None]
-    elsewhere = [str(index) for index, item in enumerate(lesions, start=1) if item.posterolateral is None]
-    sentences = []
-    if in_spine:
-        level = "" if all(item.level for item in lesions if item.posterolateral is not None) else "level, "
-        sentences.append(
-            f"Review of stability: SINS may reach {sins.REVIEW_FROM} for lesions in the spine ({', '.join(in_spine)}); "
-            f"{level}alignment, height of the vertebral body and pain were not evaluable and take their whole range."
-        )
-    if elsewhere:
-        sentences.append(
-            f"SINS and Mirels' score were not evaluated for lesions {', '.join(elsewhere)}: they are not known to lie "
-            "in the spine, and which long bone holds them is not known."
-        )
-    return tuple(sentences)

@@ -11,6 +11,7 @@ from operators.kernels.cortex import CortexLimits
 from operators.kernels.ct_candidates import CandidateLimits
 from operators.kernels.lesion_type import TypeLimits
 from operators.kernels.stability.place import PlaceLimits
+from operators.kernels.stability.shaft import ShaftLimits
 from pipelines.config import load_profile
 from pipelines.volumetric import NamingLimits
 
@@ -37,6 +38,7 @@ class CtProfile:
     typing: TypeLimits
     cortex: CortexLimits
     spine: PlaceLimits
+    shaft: ShaftLimits
     quality: QualityLimits
     sites: NamingLimits
 

@@ -174,8 +174,25 @@ SINS_TYPE_POINTS: Mapping[Code, tuple[int, int]] = {
     LesionType.INDETERMINATE: (0, 2),
 }
 """Fisher 2010, lowest and highest points of the lesion's type."""
-SINS_UNKNOWN = 3 + 4 + 3 + 3
-"""All points of location, alignment, vertebral body and posterolateral involvement, which are not known."""
+SINS_UNKNOWN = 4 + 3 + 3
+"""All points of alignment, vertebral body and posterolateral involvement, which are not known."""
+SINS_LOCATION_POINTS: Mapping[str, tuple[int, int]] = {
+    "Cervical spine": (2, 3),
+    "Thoracic spine": (1, 3),
+    "Lumbar spine": (2, 3),
+    **{f"{level} vertebra": (3, 3) for level in ("C1", "C2", "C7", "T1", "T2", "T11", "T12", "L1", "L5")},
+    **{f"{level} vertebra": (2, 2) for level in ("C3", "C4", "C5", "C6", "L2", "L3", "L4")},
+    **{f"T{number} vertebra": (1, 1) for number in range(3, 11)},
+}
+"""Fisher 2010, of the finding site: junctional 3, mobile 2, semirigid 1, rigid 0; of another site all are possible."""
+MIRELS_SITE_POINTS: Mapping[str, tuple[int, int]] = {"Humerus": (1, 1), "Femur": (2, 3)}
+MIRELS_TYPE_POINTS: Mapping[Code, tuple[int, int]] = {
+    LesionType.LYTIC: (3, 3),
+    LesionType.MIXED: (2, 2),
+    LesionType.SCLEROTIC: (1, 1),
+    LesionType.INDETERMINATE: (1, 3),
+}
+"""Mirels 1989: upper limb 1, lower 2, peritrochanteric 3; blastic 1, mixed 2, lytic 3."""
 TYPE_SHARES: Mapping[Code, tuple[Code, Callable[[FloatArray, float], BoolArray]]] = {
     Concept.LYTIC_FRACTION: (Concept.LYTIC_LIMIT, np.less),
     Concept.SCLEROTIC_FRACTION: (Concept.SCLEROTIC_LIMIT, np.greater),
@@ -262,6 +279,8 @@ def _expected_of_type(item: Measurement, region: Region, finding: ReportedFindin
         return 100.0 * float(beyond(region.inside, _stated(finding, limit_of, None)).mean())
     if item.concept in {Concept.SINS_LOWEST, Concept.SINS_HIGHEST}:
         return _expected_sins(item, finding)
+    if item.concept in {Concept.SHAFT_DIAMETER, Concept.SHAFT_SHARE, Concept.MIRELS_LOWEST, Concept.MIRELS_HIGHEST}:
+        return _expected_of_long_bone(item, region, finding)
     raise KeyError(f"{item.concept.meaning} ({item.method}) has no witness")
 
 
@@ -272,12 +291,30 @@ def _stated(finding: ReportedFinding, concept: Code, derivation: Code | None) ->
 
 
 def _expected_sins(item: Measurement, finding: ReportedFinding) -> float:
-    """The highest follows from the type; the lowest also from what lies beside the canal, 0, 1 or 3 points."""
+    """The highest follows from type and site; the lowest also from what lies beside the canal, 0, 1 or 3 points."""
     (kind,) = (answer.value for answer in finding.evaluations if answer.concept == Concept.LESION_TYPE)
     low, high = SINS_TYPE_POINTS[kind]
+    lowest, highest = SINS_LOCATION_POINTS.get(finding.site.meaning if finding.site else "", (0, 3))
     if item.concept == Concept.SINS_HIGHEST:
-        return float(high + SINS_UNKNOWN)
-    return min((float(low + points) for points in (0, 1, 3)), key=lambda points: abs(points - item.value))
+        return float(high + highest + SINS_UNKNOWN)
+    return min((float(low + lowest + points) for points in (0, 1, 3)), key=lambda points: abs(points - item.value))
+
+
+def _expected_of_long_bone(item: Measurement, region: Region, finding: ReportedFinding) -> float:
+    """Mirels' points. The shaft's diameter is an input: the report states it, and it must be that of a shaft."""
+    if item.concept == Concept.SHAFT_DIAMETER:
+        return float(np.clip(item.value, 15.0, 45.0))
+    shafts = [found.value for found in finding.measurements if found.concept == Concept.SHAFT_DIAMETER]
+    share = region.axial_axes_mm()[0] / shafts[0] if shafts else None
+    if item.concept == Concept.SHAFT_SHARE:
+        if share is None:
+            raise KeyError("a share of a shaft without the shaft's diameter")
+        return share
+    (kind,) = (answer.value for answer in finding.evaluations if answer.concept == Concept.LESION_TYPE)
+    sizes = (1, 3) if share is None else (points := 1 + (share >= 1 / 3) + (share > 2 / 3), points)
+    places = MIRELS_SITE_POINTS[finding.site.meaning if finding.site else ""]
+    end = 0 if item.concept == Concept.MIRELS_LOWEST else 1
+    return float(places[end] + MIRELS_TYPE_POINTS[kind][end] + sizes[end])
 
 
 def _against_normal(item: Measurement, region: Region, figures: Figures) -> float | None:

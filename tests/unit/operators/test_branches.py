@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from bmnode.domain.codes import Code, Concept, Derivation, LesionType, Localisation, SiteCertainty, Unit
+from bmnode.domain.codes import Code, Concept, Derivation, LesionType, Localisation, NotEvaluable, SiteCertainty, Unit
 from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import FindingResult, ResultSet, Verdict
 from bmnode.domain.study import Branch, Classification, Reason, SeriesRole
@@ -102,7 +102,13 @@ def test_ct_reports_a_sclerotic_lesion_with_bone_type_and_numbers_of_its_mask(tm
     values = read_volume(files).array[mask.to_array()].astype(np.float64)
     assert value_of(finding, Concept.ATTENUATION, Derivation.MEAN) == pytest.approx(values.mean(), rel=1e-6)
     assert value_of(finding, Concept.VOLUME) == pytest.approx(mask.voxel_count * 0.012)
-    assert {e.value for e in finding.evaluations} == {LesionType.SCLEROTIC, Localisation.IN_BONE, SiteCertainty.NONE}
+    assert {e.value for e in finding.evaluations} == {
+        LesionType.SCLEROTIC,
+        Localisation.IN_BONE,
+        SiteCertainty.NONE,
+        NotEvaluable.DRAWN_IN_BONE,
+        NotEvaluable.NO_BODY,
+    }
     bone, _ = result.segmentations[0].segments
     assert (bone.mask.to_array() & mask.to_array()).sum() == mask.voxel_count
     share = value_of(result, Concept.LESION_FRACTION)

@@ -9,7 +9,7 @@ from bmnode.domain.codes import Code, LesionType
 from bmnode.domain.geometry import BoolArray
 from operators.kernels.stability.place import PlaceLimits, spine_place
 from operators.kernels.stability.sins import Level, Posterolateral
-from pipelines.ct.lesions import sins_interval
+from pipelines.ct.stability import sins_interval
 
 LIMITS = PlaceLimits(beside_mm=40.0, ahead_mm=45.0, behind_mm=60.0, posterior_ml=0.2)
 SPACING_MM = (2.0, 2.0, 2.0)
@@ -64,5 +64,5 @@ def test_a_known_level_narrows_the_interval(
     kind: Code, found: Posterolateral, level: Level | None, low: int, high: int
 ) -> None:
     """Type and place are known, alignment and the body's height are not; a level takes its own points alone."""
-    points = sins_interval(kind, posterolateral=found, level=level)
+    points = sins_interval(kind, posterolateral=found, levels=() if level is None else (level,))
     assert (points.low, points.high) == (low, high)

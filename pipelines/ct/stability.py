@@ -1,0 +1,173 @@
+"""SINS and Mirels' score of a CT's candidates: what the place, the level and the bone's shaft give of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bmnode.domain.bones import Bone
+from bmnode.domain.codes import Code, Concept, Laterality, NotEvaluable, Unit
+from bmnode.domain.geometry import BoolArray
+from bmnode.domain.results import Evaluation, Measurement
+from operators.kernels.bone import WorkingBone
+from operators.kernels.skeleton_sites.sites import LEFT, RIGHT, NamedSite, SkeletonMap
+from operators.kernels.stability import mirels, shaft, sins
+from operators.kernels.stability.levels import levels_of, mirels_sites
+from operators.kernels.stability.mirels import MirelsFindings
+from operators.kernels.stability.place import spine_place
+from operators.kernels.stability.scoring import Matrix, Points
+from operators.kernels.stability.shaft import shaft_diameter_mm
+from operators.kernels.stability.sins import Level, Posterolateral, SinsFindings
+from pipelines.ct.profile import profile
+
+SINS_METHOD = f"{sins.RULE} ({sins.VERSION})"
+MIRELS_METHOD = f"{mirels.RULE} ({mirels.VERSION})"
+_LONG_BONES = {Bone.HUMERUS.code: Bone.HUMERUS, Bone.FEMUR.code: Bone.FEMUR}
+_SIDES = {Laterality.LEFT: LEFT, Laterality.RIGHT: RIGHT}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stability:
+    """What the scores ask of a candidate's place.
+
+    Args:
+        posterolateral: its part beside and behind the spinal canal; None where it is not known to lie there.
+        levels: the vertebrae in which it may lie by its finding site; none where that is not of the spine.
+        limb: Mirels' sites that it may have; none where it is not known to lie in a long bone.
+        shaft_mm: the diameter of that bone's shaft, where it was measured.
+    """
+
+    posterolateral: Posterolateral | None = None
+    levels: tuple[Level, ...] = ()
+    limb: tuple[mirels.Site, ...] = ()
+    shaft_mm: float | None = None
+
+    @property
+    def in_spine(self) -> bool:
+        """Whether SINS asks about it: by its place beside the canal, or by its name."""
+        return self.posterolateral is not None or bool(self.levels)
+
+
+def find_stability(
+    candidates: Sequence[BoolArray], sites: Sequence[NamedSite], work: WorkingBone, *, skeleton: SkeletonMap
+) -> tuple[Stability, ...]:
+    """Of each candidate, on the working grid, with its name."""
+    return tuple(
+        Stability(
+            posterolateral=spine_place(blocks, work.canal, spacing_mm=work.spacing_mm, limits=profile().spine),
+            levels=levels_of(site.site),
+            limb=mirels_sites(site.site),
+            shaft_mm=_shaft_mm(site, work, skeleton=skeleton),
+        )
+        for blocks, site in zip(candidates, sites, strict=True)
+    )
+
+
+def _shaft_mm(site: NamedSite, work: WorkingBone, *, skeleton: SkeletonMap) -> float | None:
+    bone = None if site.site is None else _LONG_BONES.get(site.site)
+    if bone is None or site.laterality is None:
+        return None
+    one = (skeleton.bones == bone) & (skeleton.sides == _SIDES[site.laterality])
+    return shaft_diameter_mm(one, spacing_mm=work.spacing_mm, limits=profile().shaft)
+
+
+def sins_interval(kind: Code, *, posterolateral: Posterolateral | None, levels: Sequence[Level]) -> Points:
+    """All that the imaging part of SINS may be, for a lesion in the spine at one of `levels`, or at any where none is.
+
+    Alignment and the vertebral body are not evaluable. What was found beside the canal is the least that there is:
+    posterior elements are not searched for sclerosis, so that more is always possible.
+    """
+
+    def imaging(level: Level | None, found: Posterolateral | None) -> Points:
+        findings = SinsFindings(
+            level=level, lesion=Matrix.from_lesion_type(kind), alignment=None, body=None, posterolateral=found
+        )
+        return sins.sins(findings).imaging
+
+    either = tuple(levels) or (None,)
+    return Points(
+        low=min(imaging(level, posterolateral).low for level in either),
+        high=max(imaging(level, Posterolateral.BILATERAL).high for level in either),
+    )
+
+
+def mirels_interval(kind: Code, *, sites: Sequence[mirels.Site], shaft_fraction: float | None) -> Points:
+    """All that the imaging part of Mirels' score may be, for a lesion at one of `sites` of a long bone."""
+    found = [
+        mirels.mirels(
+            MirelsFindings(site=site, lesion=Matrix.from_lesion_type(kind), shaft_fraction=shaft_fraction)
+        ).imaging
+        for site in sites
+    ]
+    return Points(low=min(points.low for points in found), high=max(points.high for points in found))
+
+
+def stability_measurements(found: Stability, kind: Code, *, long_mm: float) -> tuple[Measurement, ...]:
+    """SINS, the shaft and Mirels' score, as far as the candidate's place has them.
+
+    `long_mm` is its long axis in the axial plane.
+    """
+    measured: list[Measurement] = []
+    if found.in_spine:
+        points = sins_interval(kind, posterolateral=found.posterolateral, levels=found.levels)
+        measured += _interval(points, Concept.SINS_LOWEST, Concept.SINS_HIGHEST, method=SINS_METHOD)
+    if found.limb:
+        share = None if found.shaft_mm is None else long_mm / found.shaft_mm
+        if found.shaft_mm is not None and share is not None:
+            measured += [
+                Measurement(concept=Concept.SHAFT_DIAMETER, value=found.shaft_mm, unit=Unit.MM, method=shaft.METHOD),
+                Measurement(concept=Concept.SHAFT_SHARE, value=share, unit=Unit.RATIO, method=shaft.METHOD),
+            ]
+        points = mirels_interval(kind, sites=found.limb, shaft_fraction=share)
+        measured += _interval(points, Concept.MIRELS_LOWEST, Concept.MIRELS_HIGHEST, method=MIRELS_METHOD)
+    return tuple(measured)
+
+
+def stability_evaluations(found: Stability) -> tuple[Evaluation, ...]:
+    """What could not be measured of a candidate in the spine or in a long bone, and why."""
+    unknown = []
+    if found.in_spine:
+        unknown.append(Evaluation(concept=Concept.COLLAPSE, value=NotEvaluable.NO_BODY))
+    if found.limb and found.shaft_mm is None:
+        unknown.append(Evaluation(concept=Concept.SHAFT_SHARE, value=NotEvaluable.SHAFT))
+    return tuple(unknown)
+
+
+def _interval(points: Points, lowest: Code, highest: Code, *, method: str) -> list[Measurement]:
+    return [
+        Measurement(concept=concept, value=float(value), unit=Unit.SCORE, method=method)
+        for concept, value in ((lowest, points.low), (highest, points.high))
+    ]
+
+
+def stability_sentences(lesions: Sequence[Stability]) -> tuple[str, ...]:
+    """What the reader must know of the scores: what they could not know, and of which lesions nothing is said."""
+    spine = [index for index, item in enumerate(lesions, start=1) if item.in_spine]
+    limbs = [index for index, item in enumerate(lesions, start=1) if item.limb]
+    neither = [index for index, item in enumerate(lesions, start=1) if not item.in_spine and not item.limb]
+    sentences = []
+    if spine:
+        sentences.append(
+            f"Review of stability: SINS may reach {sins.REVIEW_FROM} for lesions in the spine ({_list(spine)}); "
+            "alignment, height of the vertebral body and pain were not evaluable and take their whole range."
+        )
+        open_level = [index for index in spine if len(lesions[index - 1].levels) != 1]
+        if open_level:
+            sentences.append(
+                f"The level of lesions {_list(open_level)} is not known for certain: SINS takes all possible."
+            )
+    if limbs:
+        sentences.append(
+            f"Review of long bones: Mirels' score may reach {mirels.HIGH_FROM} for lesions {_list(limbs)}; pain "
+            "was not evaluable, and of a femur it was not told whether a lesion is peritrochanteric."
+        )
+    if neither:
+        sentences.append(
+            f"SINS and Mirels' score were not evaluated for lesions {_list(neither)}: they are not known to lie in the "
+            "spine or in a long bone."
+        )
+    return tuple(sentences)
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
