@@ -23,7 +23,7 @@ from operators.readers.frames import read_header
 from operators.readers.volume import ImageVolume, read_volume
 from pipelines.ct.lesions import HU_METHOD, FoundLesion, describe_lesion
 from pipelines.ct.profile import profile
-from pipelines.ct.stability import find_stability, stability_sentences
+from pipelines.ct.stability import find_stability, stability_notices, stability_sentences
 from pipelines.orientation import orientation_check, refuse_contradiction
 from pipelines.volumetric import (
     MORPHOLOGY,
@@ -137,6 +137,9 @@ def quantify(detected: Detected) -> ResultSet:
     sound = segmented.bone.to_array()
     evaluated = united((segmented.bone, *masks), shape=volume.geometry.shape)
     bone_mask = CroppedMask.from_array(evaluated)
+    described = tuple(
+        describe_lesion(lesion, volume=volume, bone=evaluated, sound=sound) for lesion in detected.lesions
+    )
     report = VolumetricReport(
         study=prepared.study,
         branch=Branch.CT,
@@ -144,9 +147,7 @@ def quantify(detected: Detected) -> ResultSet:
         input_series_uids=(prepared.series_uid,),
         volume=volume,
         bone=bone_mask,
-        lesions=tuple(
-            describe_lesion(lesion, volume=volume, bone=evaluated, sound=sound) for lesion in detected.lesions
-        ),
+        lesions=described,
         measurements=(
             *burden_measurements(masks, bone=bone_mask, geometry=volume.geometry),
             *_bone_attenuation(volume, bone_mask),
@@ -161,6 +162,7 @@ def quantify(detected: Detected) -> ResultSet:
             algorithm(shaft.METHOD, family=MORPHOLOGY, profile=profile().shaft),
         ),
         limitations=(*LIMITATIONS, *stability_sentences([lesion.stability for lesion in detected.lesions])),
+        notices=stability_notices([lesion.measurements for lesion in described]),
         skeleton=segmented.skeleton,
         naming=profile().sites,
     )

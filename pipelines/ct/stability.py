@@ -140,6 +140,31 @@ def _interval(points: Points, lowest: Code, highest: Code, *, method: str) -> li
     ]
 
 
+def stability_notices(measured: Sequence[Sequence[Measurement]]) -> tuple[str, ...]:
+    """What to review first: the lesions whose scores may reach the limit that asks for it, pain included in Mirels'.
+
+    `measured` are each lesion's measurements. The limits are Fisher's (2010) and Mirels' (1989).
+    """
+    pain = max(mirels.Pain)
+    notices = []
+    for concept, limit, what in (
+        (Concept.SINS_HIGHEST, sins.REVIEW_FROM, f"SINS may reach {sins.REVIEW_FROM} by its imaging part"),
+        (
+            Concept.MIRELS_HIGHEST,
+            mirels.HIGH_FROM - pain,
+            f"Mirels' score may reach {mirels.HIGH_FROM}, pain included,",
+        ),
+    ):
+        reached = [
+            index
+            for index, items in enumerate(measured, start=1)
+            if any(item.concept == concept and item.value >= limit for item in items)
+        ]
+        if reached:
+            notices.append(f"Review of stability: {what} for lesions {_list(reached)}.")
+    return tuple(notices)
+
+
 def stability_sentences(lesions: Sequence[Stability]) -> tuple[str, ...]:
     """What the reader must know of the scores: what they could not know, and of which lesions nothing is said."""
     spine = [index for index, item in enumerate(lesions, start=1) if item.in_spine]
@@ -148,8 +173,8 @@ def stability_sentences(lesions: Sequence[Stability]) -> tuple[str, ...]:
     sentences = []
     if spine:
         sentences.append(
-            f"Review of stability: SINS may reach {sins.REVIEW_FROM} for lesions in the spine ({_list(spine)}); "
-            "alignment, height of the vertebral body and pain were not evaluable and take their whole range."
+            f"SINS of lesions {_list(spine)} is an interval: alignment, height of the vertebral body and pain were not "
+            "evaluable and take their whole range."
         )
         open_level = [index for index in spine if len(lesions[index - 1].levels) != 1]
         if open_level:
@@ -158,8 +183,8 @@ def stability_sentences(lesions: Sequence[Stability]) -> tuple[str, ...]:
             )
     if limbs:
         sentences.append(
-            f"Review of long bones: Mirels' score may reach {mirels.HIGH_FROM} for lesions {_list(limbs)}; pain "
-            "was not evaluable, and of a femur it was not told whether a lesion is peritrochanteric."
+            f"Mirels' score of lesions {_list(limbs)} is an interval: pain was not evaluable, and of a femur it was "
+            "not told whether a lesion is peritrochanteric."
         )
     if neither:
         sentences.append(
