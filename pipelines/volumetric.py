@@ -98,6 +98,7 @@ class VolumetricReport:
     lesions: tuple[LesionReport, ...] = ()
     references: tuple[ReferenceRegion, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
     quality: tuple[QualityCheck, ...] = ()
     algorithms: tuple[Algorithm, ...] = ()
     limitations: tuple[str, ...] = field(default=())
@@ -260,6 +261,7 @@ def result_of(report: VolumetricReport) -> ResultSet:
         input_series_uids=report.input_series_uids,
         findings=tuple(findings),
         measurements=report.measurements,
+        evaluations=report.evaluations,
         segmentations=(segmentation,) if segments else (),
         quality=(*report.quality, *_naming_check(report, sites)),
         algorithms=(*report.algorithms, *_naming_algorithm(report)),

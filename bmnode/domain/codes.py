@@ -62,6 +62,8 @@ class Finding:
     MUSCLE = Code("91727004", "SCT", "Muscle")
     LIVER = Code("10200004", "SCT", "Liver")
     DESCENDING_AORTA = Code("281130003", "SCT", "Descending aorta")
+    SPLEEN = Code("78961009", "SCT", "Spleen")
+    PAROTID = Code("45289007", "SCT", "Parotid gland")
 
 
 class Concept:
@@ -83,6 +85,11 @@ class Concept:
     SUV_FACTOR = project_code("SUV-FACTOR", "SUVbw of an activity concentration of 1 Bq/ml")
     LIVER_REFERENCE = project_code("LIVER-SUV", "SUVbw of the liver reference region")
     BLOOD_REFERENCE = project_code("BLOOD-SUV", "SUVbw of the blood pool reference region")
+    SPLEEN_REFERENCE = project_code("SPLEEN-SUV", "SUVbw of the spleen reference region")
+    PAROTID_REFERENCE = project_code("PAROTID-SUV", "SUVbw of the parotid gland reference regions")
+    PSMA_VOLUME = project_code("PSMA-VOL-BONE", "PSMA-positive volume of candidates in bone")
+    PSMA_TOTAL = project_code("PSMA-TL-BONE", "PSMA total lesion uptake of candidates in bone")
+    PERCIST_COUNT = project_code("PERCIST-COUNT", "Number of candidates measurable by PERCIST 1.0")
     LEAN_SHARE = project_code("LEAN-SHARE", "Lean body mass over body weight")
     PERCIST_LIMIT = project_code("PERCIST-LIMIT", "SULpeak from which on a lesion is measurable")
     UPTAKE_RATIO = project_code("UPTAKE-RATIO", "Uptake relative to normal skeleton")
@@ -123,6 +130,7 @@ class Concept:
     PARTIAL_VOLUME = project_code("PARTIAL-VOLUME", "Size against the resolution of the image")
     PERCIST_MEASURABLE = project_code("PERCIST-MEAS", "Measurable by PERCIST 1.0")
     MIPSMA_SCORE = project_code("MIPSMA-SCORE", "miPSMA score, PROMISE V1")
+    BONE_PATTERN = project_code("MIM1B-PATTERN", "Pattern of candidate bone lesions, PROMISE V1")
     SITE_CERTAINTY = project_code("SITE-CERTAINTY", "How exactly the finding site is known")
 
 
@@ -197,6 +205,17 @@ class MiPsma:
     SCORE_2 = project_code("MIPSMA-2", "2: liver or spleen or above, below parotid gland")
     SCORE_3 = project_code("MIPSMA-3", "3: parotid gland or above")
     NOT_EVALUABLE = project_code("MIPSMA-NE", "Not evaluable")
+
+
+class BonePattern:
+    """Values of `Concept.BONE_PATTERN`."""
+
+    NONE = project_code("MIM1B-NONE", "No candidate for a bone metastasis")
+    UNIFOCAL = project_code("MIM1B-UNI", "Unifocal")
+    OLIGOMETASTATIC = project_code("MIM1B-OLIGO", "Oligometastatic, two or three")
+    DISSEMINATED = project_code("MIM1B-DISS", "Disseminated, more than three")
+    DIFFUSE_MARROW = project_code("MIM1B-DMI", "Diffuse marrow involvement")
+    NOT_EVALUABLE = project_code("MIM1B-NE", "Not evaluable")
 
 
 class SiteCertainty:

@@ -194,6 +194,8 @@ class ResultSet:
     findings: tuple[FindingResult, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     """Of the whole study."""
+    evaluations: tuple[Evaluation, ...] = ()
+    """Of the whole study."""
     segmentations: tuple[Segmentation, ...] = ()
     planar_segmentations: tuple[PlanarSegmentation, ...] = ()
     """One a view at most; linked to the findings by Tracking UID."""
@@ -219,8 +221,11 @@ class ResultSet:
         if any(item.fixed.study_uid != self.study_uid for item in self.registrations):
             raise ValueError("a registration is to an image of the study")
         segmented = self.segmentations or self.planar_segmentations
-        if self.refusal is not None and (self.findings or self.measurements or segmented or self.notices):
-            raise ValueError("a study that is not assessable has no findings, measurements, segmentations or notices")
+        said = (self.findings, self.measurements, self.evaluations, segmented, self.notices)
+        if self.refusal is not None and any(said):
+            raise ValueError(
+                "a study that is not assessable has no findings, measurements, evaluations, segmentations or notices"
+            )
         seen = [finding.tracking_uid for finding in self.findings]
         if len(seen) != len(set(seen)):
             raise ValueError("two findings share a Tracking UID")

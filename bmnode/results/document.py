@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from bmnode import MODEL_NAME
 from bmnode.domain.objects import ResultKind
-from bmnode.domain.results import FindingResult, Measurement, ResultSet
+from bmnode.domain.results import Evaluation, FindingResult, Measurement, ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.canvas import statements_of
 from bmnode.results.concepts import ENCAPSULATED_PDF, Title, coded
@@ -77,7 +77,7 @@ def report_lines(result_set: ResultSet, context: WriteContext) -> Iterator[str]:
         yield ""
         yield from _finding_lines(number, finding)
     sections = (
-        ("Whole study", [_with_method(item) for item in result_set.measurements]),
+        ("Whole study", [*_evaluation_lines(result_set.evaluations), *map(_with_method, result_set.measurements)]),
         ("Quality", [f"{c.name}: {c.verdict.value.replace('_', ' ')}. {c.explanation}" for c in result_set.quality]),
         ("Limitations", list(result_set.limitations)),
         ("Algorithms", [f"{item.name} {item.version}" for item in algorithms_of(result_set, context)]),
@@ -92,8 +92,12 @@ def report_lines(result_set: ResultSet, context: WriteContext) -> Iterator[str]:
 def _finding_lines(number: int, finding: FindingResult) -> Iterator[str]:
     where = " ".join(code.meaning for code in (finding.laterality, finding.site) if code is not None)
     yield f"{number}: {finding.tracking_id}" + (f", {where}" if where else "")
-    yield from (f"- {item.concept.meaning}: {item.value.meaning}" for item in finding.evaluations)
+    yield from (f"- {line}" for line in _evaluation_lines(finding.evaluations))
     yield from (f"- {_with_method(item)}" for item in finding.measurements)
+
+
+def _evaluation_lines(evaluations: Iterable[Evaluation]) -> list[str]:
+    return [f"{item.concept.meaning}: {item.value.meaning}" for item in evaluations]
 
 
 def _with_method(item: Measurement) -> str:

@@ -86,7 +86,7 @@ def outline_groups(finding: FindingResult, refer: GroupContext) -> list[sr.Conte
 
 
 def study_group(refer: GroupContext) -> sr.ContentSequence:
-    """TID 1501: what was measured on the whole study, and every algorithm with the parameters in force."""
+    """TID 1501: what was measured and judged on the whole study, and every algorithm with the parameters in force."""
     who = sr.ContentSequence()
     for algorithm in algorithms_of(refer.result_set, refer.context):
         who.extend(_identify(algorithm, parameters=True))
@@ -97,6 +97,8 @@ def study_group(refer: GroupContext) -> sr.ContentSequence:
     content.extend(who)
     for measurement in refer.result_set.measurements:
         content.extend(encode_measurement(measurement))
+    for evaluation in _evaluations(refer.result_set.evaluations):
+        content.extend(evaluation)
     return group
 
 

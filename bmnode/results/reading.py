@@ -71,6 +71,8 @@ class Report:
     synthetic: bool
     predecessor_uids: tuple[str, ...] = ()
     """SOP Instance UIDs of the earlier reports that this one takes the place of."""
+    evaluations: tuple[Evaluation, ...] = ()
+    """Of the whole study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +231,9 @@ def _parse(dataset: Dataset) -> Report:
         reason=reason,
         findings=_findings(str(dataset.SOPInstanceUID), [group for group in groups if not _is_of_study(group)]),
         measurements=tuple(_measurements(group for group in groups if _is_of_study(group))),
+        evaluations=tuple(
+            _evaluation(item) for group in groups if _is_of_study(group) for item in _evaluation_items(group)
+        ),
         texts=tuple(_texts(dataset)),
         synthetic=dataset.get("SyntheticData") == "YES",
         predecessor_uids=predecessor_uids(dataset),

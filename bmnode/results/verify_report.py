@@ -35,6 +35,8 @@ def check_content(examined: Examined) -> None:
     if is_root:
         _same_outcome(report, result_set)
         _same_measurements(report.measurements, result_set.measurements, "the study")
+        if report.evaluations != result_set.evaluations:
+            raise ResultError("the study: the evaluations differ")
 
 
 def check_predecessors(examined: Examined) -> None:

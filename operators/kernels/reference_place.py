@@ -91,7 +91,7 @@ def liver_places(ct: CoarseCt, *, limits: LiverLimits) -> tuple[Point, ...]:
     offsets = _ball(limits.radius_mm, ct)
     start = np.array([part.start for part in box])
     found: list[tuple[int, ...]] = []
-    for at in _deepest_first(depth, at_least=limits.radius_mm + limits.margin_mm):
+    for at in deepest_first(depth, at_least=limits.radius_mm + limits.margin_mm):
         if any(_apart_mm(at, other, ct) < limits.apart_mm for other in found):
             continue
         found.append(at)
@@ -109,10 +109,9 @@ def _liver_box(ct: CoarseCt, line: Line, *, limits: LiverLimits) -> tuple[slice,
     """The box to search: None where the field shows too little of the right lung to know where its base is."""
     columns = np.arange(ct.hu.shape[2])
     right = ct.lung & (columns[None, None, :] < line[:, 1][:, None, None])
-    area_ml = right.sum(axis=(1, 2)) * ct.voxel_volume_ml
-    if float(area_ml.sum()) < limits.lung_ml:
+    base = lung_base(right, ct, least_ml=limits.lung_ml)
+    if base is None:
         return None
-    base = int(np.flatnonzero(area_ml >= 0.5 * ct.spacing_mm[0] / 10.0 * _BASE_CM2)[0])
     low = base - int(limits.below_mm / ct.spacing_mm[0])
     high = base + int(limits.above_mm / ct.spacing_mm[0])
     middle = float(line[base, 1])
@@ -127,12 +126,20 @@ def _liver_box(ct: CoarseCt, line: Line, *, limits: LiverLimits) -> tuple[slice,
     return None if box[0].stop - box[0].start < _FEWEST or box[2].stop - box[2].start < _FEWEST else box
 
 
+def lung_base(lung: BoolArray, ct: CoarseCt, *, least_ml: float) -> int | None:
+    """The lowest slice of one lung, None where the field shows less of it than `least_ml`."""
+    area_ml = lung.sum(axis=(1, 2)) * ct.voxel_volume_ml
+    if float(area_ml.sum()) < least_ml:
+        return None
+    return int(np.flatnonzero(area_ml >= 0.5 * ct.spacing_mm[0] / 10.0 * _BASE_CM2)[0])
+
+
 _BASE_CM2 = 10.0
 """Area of lung in a slice from which on the lung has begun."""
 _FEWEST = 8
 
 
-def _deepest_first(depth: FloatField, *, at_least: float) -> list[tuple[int, ...]]:
+def deepest_first(depth: FloatField, *, at_least: float) -> list[tuple[int, ...]]:
     """Local maxima of the depth, deepest first; of equals the first in array order."""
     peaks = (depth >= at_least) & (depth == ndimage.maximum_filter(depth, size=3))
     places = np.argwhere(peaks)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from bmnode.domain.codes import Concept, Derivation, Localisation, Unit
 from bmnode.domain.geometry import CroppedMask
-from bmnode.domain.results import Algorithm, Evaluation, Measurement, QualityCheck, ResultSet, Verdict
+from bmnode.domain.results import Algorithm, Evaluation, Measurement, QualityCheck, ResultSet
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
 from operators.kernels import basins, bone, suv
 from operators.kernels.bone import BoneProfile
 from operators.kernels.components import united
 from operators.kernels.measurement import peak, statistics, volume_ml
+from operators.kernels.reference_glands import PAROTID_METHOD, SPLEEN_METHOD
 from operators.kernels.reference_place import BLOOD_METHOD, LIVER_METHOD
 from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
 from operators.kernels.uptake import UptakeLimits
@@ -28,6 +29,8 @@ from pipelines.hybrid import (
     organs_left_out,
     suv_factor_measurement,
 )
+from pipelines.pet_ct.patient import bone_pattern, percist_count, psma_measurements
+from pipelines.pet_ct.quality import QualityLimits, input_checks
 from pipelines.pet_ct.references import (
     OrganUptake,
     ReferenceLimits,
@@ -39,6 +42,7 @@ from pipelines.pet_ct.references import (
     percist_limit,
     reference_checks,
     reference_measurements,
+    with_glands,
 )
 from pipelines.volumetric import (
     HISTOGRAM,
@@ -69,15 +73,6 @@ class TracerLimits:
     FDG: UptakeLimits
     PSMA: UptakeLimits
     NaF: UptakeLimits
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QualityLimits:
-    """Limits of the input checks, minutes from injection to scan, and of size: about twice the resolution."""
-
-    uptake_minutes_lowest: float
-    uptake_minutes_highest: float
-    quantifiable_mm: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,10 +154,15 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
         organ_block_mm=limits.block_mm,
         namer=AtlasNamer(limits=profile().sites.atlas),
     )
-    references = References()
-    if hybrid is not None and hybrid.coarse is not None:
-        plausible: OrganUptake = getattr(limits.plausible, tracer_key(prepared.tracer))
-        references = find_references(volume, hybrid.coarse, plausible=plausible, limits=limits)
+    references, key = References(), tracer_key(prepared.tracer)
+    coarse = None if hybrid is None else hybrid.coarse
+    if coarse is not None:
+        plausible: OrganUptake = getattr(limits.plausible, key)
+        references = find_references(volume, coarse, plausible=plausible, limits=limits)
+    if key == "PSMA":
+        skeleton = None if hybrid is None else hybrid.skeleton
+        references = with_glands(references, volume, coarse, skeleton=skeleton, limits=limits)
+    if hybrid is not None:
         hybrid = replace(hybrid, coarse=None)
     return Segmented(prepared=prepared, hybrid=hybrid, why_no_bone=why_not, references=references)
 
@@ -194,6 +194,7 @@ def quantify(detected: Detected) -> ResultSet:
         else CroppedMask.from_array(hybrid.bone | united(detected.lesions, shape=volume.geometry.shape))
     )
     lesions = tuple(_lesion(segmented, mask) for mask in detected.lesions)
+    measured, judged, said = _whole_patient(segmented, lesions)
     report = VolumetricReport(
         study=prepared.study,
         branch=Branch.PET_CT,
@@ -206,14 +207,16 @@ def quantify(detected: Detected) -> ResultSet:
         measurements=(
             *burden_measurements(detected.lesions, bone=evaluated, geometry=volume.geometry),
             *_totals(prepared, lesions),
+            *measured,
             *reference_measurements(
                 segmented.references, lean_share=prepared.suv.lean_share, tracer_key=tracer_key(prepared.tracer)
             ),
             *suv_factor_measurement(prepared.suv.scale.per_bq_ml, method=suv.METHOD),
         ),
+        evaluations=judged,
         quality=_quality(segmented),
         algorithms=_algorithms(segmented),
-        limitations=_limitations(detected),
+        limitations=(*_limitations(detected), *said),
         skeleton=None if hybrid is None else hybrid.skeleton,
         naming=profile().sites,
     )
@@ -298,38 +301,32 @@ def _totals(prepared: Prepared, lesions: tuple[LesionReport, ...]) -> tuple[Meas
     )
 
 
+def _whole_patient(
+    segmented: Segmented, lesions: tuple[LesionReport, ...]
+) -> tuple[tuple[Measurement, ...], tuple[Evaluation, ...], tuple[str, ...]]:
+    """What the tracer's own criteria say of all lesions together: numbers, classes, sentences."""
+    prepared, hybrid = segmented.prepared, segmented.hybrid
+    key = tracer_key(prepared.tracer)
+    if key != "PSMA":
+        limit = percist_limit(segmented.references, lean_share=prepared.suv.lean_share, tracer_key=key)
+        return percist_count(lesions, limit=limit), (), ()
+    judged, said = bone_pattern(
+        None if hybrid is None else lesions,
+        skeleton=None if hybrid is None else hybrid.skeleton,
+        geometry=prepared.suv.volume.geometry,
+        limits=profile().sites.lesion,
+    )
+    measured = () if hybrid is None else psma_measurements(lesions, method=threshold_method(prepared))
+    return measured, judged, said
+
+
 def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
-    limits, scale = profile().quality, segmented.prepared.suv.scale
-    notes = " ".join(scale.notes) or "All that it needs was stated."
-    assumed = any("was read as" in note or "want of a better" in note for note in scale.notes)
-    checks = [
-        QualityCheck(name="SUV prerequisites", verdict=Verdict.WARN if assumed else Verdict.PASS, explanation=notes)
-    ]
-    window = f"{limits.uptake_minutes_lowest:g} to {limits.uptake_minutes_highest:g} min are usual."
-    if scale.uptake_time_s is None:
-        checks.append(
-            QualityCheck(name="Uptake time", verdict=Verdict.NOT_EVALUABLE, explanation=f"Not computed; {window}")
-        )
-    else:
-        minutes = scale.uptake_time_s / 60.0
-        usual = limits.uptake_minutes_lowest <= minutes <= limits.uptake_minutes_highest
-        checks.append(
-            QualityCheck(
-                name="Uptake time",
-                verdict=Verdict.PASS if usual else Verdict.WARN,
-                explanation=f"{minutes:.0f} min from injection to the decay reference; {window}",
-            )
-        )
-    hybrid = segmented.hybrid
-    if hybrid is not None:
-        enough = hybrid.coverage >= profile().localisation.minimum_coverage
-        checks.append(
-            QualityCheck(
-                name="CT coverage",
-                verdict=Verdict.PASS if enough else Verdict.WARN,
-                explanation=f"The CT covers {100.0 * hybrid.coverage:.0f} % of the PET; the rest is not evaluated.",
-            )
-        )
+    checks = input_checks(
+        segmented.prepared.suv.scale,
+        coverage=None if segmented.hybrid is None else segmented.hybrid.coverage,
+        minimum_coverage=profile().localisation.minimum_coverage,
+        limits=profile().quality,
+    )
     return (*checks, *reference_checks(segmented.references))
 
 
@@ -342,7 +339,18 @@ def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:
         algorithm(basins.METHOD, family=MORPHOLOGY, profile=profile().localisation),
         algorithm(LIVER_METHOD, family=MORPHOLOGY, profile=profile().reference.liver),
         algorithm(BLOOD_METHOD, family=MORPHOLOGY, profile=profile().reference.aorta),
+        *_gland_algorithms(segmented.prepared),
         uptake,
+    )
+
+
+def _gland_algorithms(prepared: Prepared) -> tuple[Algorithm, ...]:
+    if tracer_key(prepared.tracer) != "PSMA":
+        return ()
+    glands = profile().reference.glands
+    return (
+        algorithm(SPLEEN_METHOD, family=MORPHOLOGY, profile=glands.spleen),
+        algorithm(PAROTID_METHOD, family=MORPHOLOGY, profile=glands.parotid),
     )
 
 

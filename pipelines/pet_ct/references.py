@@ -1,18 +1,32 @@
-"""Liver and blood pool beside the lesions of a PET/CT: where they were sampled, and what follows from them."""
+"""Liver and blood pool beside the lesions of a PET/CT, with PSMA spleen and parotid glands: where they were sampled,
+and what follows from them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from bmnode.domain.codes import Code, Concept, Derivation, Finding, Measurable, MiPsma, Unit
+from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import Evaluation, Measurement, QualityCheck, Verdict
 from operators.kernels.coarse_ct import CoarseCt
+from operators.kernels.components import united
+from operators.kernels.measurement import statistics
+from operators.kernels.reference_glands import (
+    PAROTID_METHOD,
+    SPLEEN_METHOD,
+    ParotidLimits,
+    SpleenLimits,
+    parotid_places,
+    spleen_places,
+)
 from operators.kernels.reference_place import (
     BLOOD_METHOD,
     LIVER_METHOD,
     AortaLimits,
     LiverLimits,
+    Point,
     aorta_lines,
     liver_places,
 )
@@ -20,6 +34,7 @@ from operators.kernels.reference_uptake import PlausibleUptake, Reference, first
 from operators.kernels.response.mipsma import MiPsmaInputs, MiPsmaScore, assess_mipsma
 from operators.kernels.response.percist import RULE as PERCIST
 from operators.kernels.response.percist import ReferenceUptake, measurability_threshold
+from operators.kernels.skeleton_sites.sites import SkeletonMap
 from operators.readers.volume import ImageVolume
 from pipelines.volumetric import ReferenceRegion
 
@@ -55,6 +70,16 @@ class PlausibleByTracer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GlandLimits:
+    """How spleen and parotid glands are placed and checked, with PSMA ligands alone."""
+
+    spleen: SpleenLimits
+    parotid: ParotidLimits
+    plausible_spleen: PlausibleUptake
+    plausible_parotid: PlausibleUptake
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReferenceLimits:
     """How the references are placed and checked; `least_share` is the part of the region that the image must hold."""
 
@@ -63,16 +88,24 @@ class ReferenceLimits:
     liver: LiverLimits
     aorta: AortaLimits
     plausible: PlausibleByTracer
+    glands: GlandLimits
+
+
+_NO_CT = "the study has no CT to place it on."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class References:
-    """Both references; where one is None, the sentence says why."""
+    """The references; where one is None, the sentence says why, and is empty where the tracer asks for none."""
 
     liver: Reference | None = None
     blood: Reference | None = None
-    why_no_liver: str = "the study has no CT to place it on."
-    why_no_blood: str = "the study has no CT to place it on."
+    spleen: Reference | None = None
+    parotid: Reference | None = None
+    why_no_liver: str = _NO_CT
+    why_no_blood: str = _NO_CT
+    why_no_spleen: str = ""
+    why_no_parotid: str = ""
 
     @property
     def regions(self) -> tuple[ReferenceRegion, ...]:
@@ -80,6 +113,8 @@ class References:
         named = (
             ("Liver reference region", Finding.LIVER, self.liver),
             ("Blood pool reference region", Finding.DESCENDING_AORTA, self.blood),
+            ("Spleen reference region", Finding.SPLEEN, self.spleen),
+            ("Parotid reference region", Finding.PAROTID, self.parotid),
         )
         return tuple(
             ReferenceRegion(label=label, type=kind, mask=found.mask)
@@ -92,13 +127,10 @@ def find_references(
     volume: ImageVolume, ct: CoarseCt, *, plausible: OrganUptake, limits: ReferenceLimits
 ) -> References:
     """Liver sphere and aortic cylinder on the grid of a volume in SUVbw; places by the CT, the first plausible one."""
-    geometry, sphere_mm, tube_mm = volume.geometry, limits.liver.radius_mm, _TUBE_RADIUS_MM
-    liver, why_no_liver = first_plausible(
-        volume.array,
-        geometry,
-        (sphere(geometry, place, radius_mm=sphere_mm) for place in liver_places(ct, limits=limits.liver)),
-        least_ml=limits.least_share * 4.0 / 3.0 * math.pi * sphere_mm**3 / 1000.0,
-        limits=plausible.liver,
+    geometry, tube_mm = volume.geometry, _TUBE_RADIUS_MM
+    places = liver_places(ct, limits=limits.liver)
+    liver, why_no_liver = _first_sphere(
+        volume, places, radius_mm=limits.liver.radius_mm, least_share=limits.least_share, plausible=plausible.liver
     )
     blood, why_no_blood = first_plausible(
         volume.array,
@@ -114,14 +146,74 @@ _TUBE_RADIUS_MM = 5.0
 """PERCIST 1.0: a cylinder of 1 cm diameter."""
 
 
+def with_glands(
+    found: References,
+    volume: ImageVolume,
+    ct: CoarseCt | None,
+    *,
+    skeleton: SkeletonMap | None,
+    limits: ReferenceLimits,
+) -> References:
+    """The references with spleen and parotid glands beside them, which the miPSMA score needs.
+
+    The parotid reference is the spheres of both sides together, or that of the side where one was found.
+    """
+    if ct is None:
+        return replace(found, why_no_spleen=_NO_CT, why_no_parotid=_NO_CT)
+    glands = limits.glands
+    spleen, why_no_spleen = _first_sphere(
+        volume,
+        spleen_places(ct, limits=glands.spleen),
+        radius_mm=glands.spleen.radius_mm,
+        least_share=limits.least_share,
+        plausible=glands.plausible_spleen,
+    )
+    sides = [
+        _first_sphere(
+            volume,
+            places,
+            radius_mm=glands.parotid.radius_mm,
+            least_share=limits.least_share,
+            plausible=glands.plausible_parotid,
+        )
+        for places in parotid_places(ct, skeleton, limits=glands.parotid)
+    ]
+    masks = tuple(side.mask for side, _ in sides if side is not None)
+    parotid = None
+    if masks:
+        mask = CroppedMask.from_array(united(masks, shape=volume.geometry.shape))
+        parotid = Reference(mask=mask, values=statistics(volume.array, mask))
+    return replace(
+        found,
+        spleen=spleen,
+        parotid=parotid,
+        why_no_spleen=why_no_spleen,
+        why_no_parotid="" if masks else max((why for _, why in sides), key=len),
+    )
+
+
+def _first_sphere(
+    volume: ImageVolume, places: Sequence[Point], *, radius_mm: float, least_share: float, plausible: PlausibleUptake
+) -> tuple[Reference | None, str]:
+    return first_plausible(
+        volume.array,
+        volume.geometry,
+        (sphere(volume.geometry, place, radius_mm=radius_mm) for place in places),
+        least_ml=least_share * 4.0 / 3.0 * math.pi * radius_mm**3 / 1000.0,
+        limits=plausible,
+    )
+
+
 def reference_measurements(
     references: References, *, lean_share: float | None, tracer_key: str
 ) -> tuple[Measurement, ...]:
-    """Mean and SD of both references, lean mass over weight, and with FDG the limit of PERCIST's measurability."""
+    """Mean and SD of the references, lean mass over weight, and with FDG the limit of PERCIST's measurability."""
     rows: list[Measurement] = []
     for concept, method, found in (
         (Concept.LIVER_REFERENCE, LIVER_METHOD, references.liver),
         (Concept.BLOOD_REFERENCE, BLOOD_METHOD, references.blood),
+        (Concept.SPLEEN_REFERENCE, SPLEEN_METHOD, references.spleen),
+        (Concept.PAROTID_REFERENCE, PAROTID_METHOD, references.parotid),
     ):
         if found is not None:
             pairs = (
@@ -197,9 +289,10 @@ def _mipsma(references: References, *, suv_mean: float, ligand: str) -> Code:
     inputs = MiPsmaInputs(
         lesion_suv_mean=suv_mean,
         blood_suv_mean=_mean(references.blood),
-        parotid_suv_mean=None,
+        parotid_suv_mean=_mean(references.parotid),
         liver_excreted=None if ligand == "PSMA" else ligand in _LIVER_EXCRETED,
         liver_suv_mean=_mean(references.liver),
+        spleen_suv_mean=_mean(references.spleen),
     )
     return _MIPSMA[assess_mipsma(inputs).category]
 
@@ -213,6 +306,8 @@ def reference_checks(references: References) -> tuple[QualityCheck, ...]:
     rows = (
         ("Liver reference", references.liver, references.why_no_liver),
         ("Blood pool reference", references.blood, references.why_no_blood),
+        ("Spleen reference", references.spleen, references.why_no_spleen),
+        ("Parotid gland reference", references.parotid, references.why_no_parotid),
     )
     return tuple(
         QualityCheck(name=name, verdict=Verdict.NOT_EVALUABLE, explanation=f"Not measured: {why_not}")
@@ -224,4 +319,5 @@ def reference_checks(references: References) -> tuple[QualityCheck, ...]:
             f"{found.values.count} voxels.",
         )
         for name, found, why_not in rows
+        if found is not None or why_not
     )

@@ -352,9 +352,12 @@ def expected_of_study(
     if (known := plain.get((item.concept, item.derivation))) is not None:
         return known
     summed = {Concept.VOLUME, Concept.METABOLIC_VOLUME} if item.derivation == Derivation.TOTAL else set()
-    if item.concept in summed | {Concept.DIFFUSION_VOLUME}:
+    if item.concept in summed | {Concept.DIFFUSION_VOLUME, Concept.PSMA_VOLUME}:
         return total_ml
-    if item.concept == Concept.TOTAL_LESION_GLYCOLYSIS:
+    if item.concept == Concept.PERCIST_COUNT and figures is not None:
+        share, limit = figures[Concept.LEAN_SHARE, None], figures[Concept.PERCIST_LIMIT, None]
+        return float(sum(float(region.peaks().max()) * share >= limit for region in lesions))
+    if item.concept in {Concept.TOTAL_LESION_GLYCOLYSIS, Concept.PSMA_TOTAL}:
         return sum(float(region.inside.mean()) * region.volume_ml for region in lesions)
     if item.concept == Concept.GLOBAL_ADC and item.derivation is not None:
         return OF_VALUES[item.derivation](np.concatenate([region.inside for region in lesions]))
@@ -381,6 +384,8 @@ def reference_figures(segmentation: Path, regions: Mapping[int, Region], image: 
     concepts = {
         Finding.LIVER.value: Concept.LIVER_REFERENCE,
         Finding.DESCENDING_AORTA.value: Concept.BLOOD_REFERENCE,
+        Finding.SPLEEN.value: Concept.SPLEEN_REFERENCE,
+        Finding.PAROTID.value: Concept.PAROTID_REFERENCE,
     }
     for item in hd.seg.segread(segmentation).SegmentSequence:
         concept = concepts.get(item.SegmentedPropertyTypeCodeSequence[0].CodeValue)

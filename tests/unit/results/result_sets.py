@@ -9,6 +9,7 @@ import numpy as np
 
 from bmnode.domain.bones import Bone
 from bmnode.domain.codes import (
+    BonePattern,
     Code,
     Concept,
     Derivation,
@@ -138,6 +139,7 @@ def volumetric(series: SourceSeries, *, branch: Branch = Branch.CT, synthetic: b
         input_series_uids=(series.series_uid,),
         findings=findings,
         measurements=(_count(2),),
+        evaluations=(Evaluation(concept=Concept.BONE_PATTERN, value=BonePattern.OLIGOMETASTATIC),),
         segmentations=(segmentation,),
         quality=QUALITY,
         algorithms=(ALGORITHM,),
