@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MeasurementEvaluation,
         MeasurementReport,
     )
+    from bmnode.domain.registration_evaluations import RegistrationEvaluation, RegistrationReport, RegistrationRow
 
 app = typer.Typer(
     help="Accuracy on simulated patients. Nothing is read from the node.", no_args_is_help=True, rich_markup_mode=None
@@ -82,6 +83,90 @@ def measurements(
     _tell(found, as_json=json)
     if not found.is_met:
         raise typer.Exit(FAILED)
+
+
+@app.command("registration", epilog="Example: bmnode evaluate registration --quick --workers 2")
+def registration(
+    *,
+    cohort: Annotated[
+        str | None,
+        typer.Option("--cohort", help="Cohort file (TOML) or name; without it 100 follow-up pairs of CT and PET/CT."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for studies and records, kept; without it one in the user's cache folder."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small fixed cohort of one pair.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that work side by side.")] = 2,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for anatomies; without it the user's cache folder.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Register SIMULATED follow-up pairs and compare with the true motion of every bone.
+
+    Side by side: one rigid motion, bone by bone without the tree, ours (with the names that the node gives, and with
+    true ones), and the B-spline of SimpleITK. Printed are the error at points in bone, overlap and distance of bones,
+    folding, processor time and memory. It does what is missing in its folder, and exits 1 where a target is missed or
+    none could be judged. The last line gives the figures. JSON: `cohort`, `seed`, `pairs`, `version`, `simulated`
+    (true), `rows`, a list of registration_row, and `summary`.
+    """
+    if quick and cohort is not None:
+        raise ConfigError("--quick has a cohort of its own: leave --cohort out, or --quick")
+    evaluate: RegistrationEvaluation = load_tool("evaluate-registration", extra="evaluation")
+    from bmnode.domain.evaluations import EvaluationRequest
+
+    name = "registration-quick" if quick else Path(cohort or "registration").stem
+    request = EvaluationRequest(
+        cohort=cohort,
+        quick=quick,
+        out=(out or user_cache().parent / "evaluation" / f"of-registration-{name}").absolute(),
+        cache_dir=(cache or user_cache()).absolute(),
+        workers=workers,
+    )
+    with progress_bar("Evaluating") as report:
+        found = evaluate(request, report)
+    _tell_registration(found, as_json=json)
+    if not found.is_met:
+        raise typer.Exit(FAILED)
+
+
+_REGISTRATION = ("modality", "method", "pairs", "refused", "error mm", "worst", "95 %", "Dice", "Hausdorff mm")
+_REGISTRATION_COST = ("folded", "s", "MB", "worse than rigid", "not evaluable", "verdict")
+
+
+def _tell_registration(found: RegistrationReport, *, as_json: bool) -> None:
+    if as_json:
+        rows = [document("registration_row", row) for row in found.rows]
+        head = {name: getattr(found, name) for name in ("cohort", "seed", "pairs", "version")}
+        emit_json({**head, "simulated": True, "rows": rows, "summary": found.summary})
+        return
+    say("SIMULATED patients: errors are distances from the true place; nothing here was measured on people.")
+    cells = [_registration_cells(row) for row in found.rows]
+    emit_table((*_REGISTRATION, *_REGISTRATION_COST), cells, empty="nothing was registered")
+    for row in found.rows:
+        if row.verdict == "missed":
+            say(f"missed: {row.modality} {row.method}: the target is {row.target}")
+    say(found.summary)
+
+
+def _registration_cells(row: RegistrationRow) -> tuple[object, ...]:
+    def shown(value: float | None, digits: int = 2) -> str:
+        return "" if value is None else f"{value:.{digits}f}"
+
+    return (
+        row.modality,
+        row.method,
+        row.pairs,
+        row.refused,
+        *(shown(value) for value in (row.error_mm, row.worst_error_mm, row.error_p95_mm, row.dice, row.hausdorff_mm)),
+        shown(row.folded, 5),
+        shown(row.seconds, 1),
+        shown(row.memory_mb, 0),
+        "" if row.worse_than_rigid is None else row.worse_than_rigid,
+        ", ".join(f"{count} {reason}" for reason, count in row.not_evaluable.items()),
+        row.verdict,
+    )
 
 
 def _tell(found: MeasurementReport, *, as_json: bool) -> None:

@@ -88,6 +88,7 @@ def test_every_json_command_is_tried() -> None:
         "suv",
         "simulate",
         "evaluate measurements",
+        "evaluate registration",
     }
 
 
