@@ -39,6 +39,8 @@ class GroupContext:
     context: WriteContext
     segmentation_uids: Mapping[int, str]
     planar_uids: Mapping[int, str] = field(default_factory=dict)
+    key_outlines: Mapping[str, ImagePolygon] = field(default_factory=dict)
+    """By Tracking UID, for findings that are segments without outlines; only the outlines' report has them."""
 
 
 def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
@@ -65,24 +67,25 @@ def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.Conte
     ]
 
 
+def drawn_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
+    """The groups of one finding in the report that viewers draw.
+
+    What was measured on a segment stays with the segment (TID 1411); the outline (TID 1410) carries
+    no number, for none was measured on it. Viewers join the two by their Tracking UID.
+    """
+    if finding.segment is None:
+        return outline_groups(finding, refer)
+    outlines = finding.polygons or (refer.key_outlines[finding.tracking_uid],)
+    drawn = [_outline_group(finding, polygon, refer, is_measured=False) for polygon in outlines]
+    return [_segment_group(finding, finding.segment, refer), *drawn]
+
+
 def outline_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
     """One TID 1410 group for each of the finding's outlines; the measurements stand once, in the first."""
-    groups: list[sr.ContentSequence] = []
-    for index, polygon in enumerate(finding.polygons):
-        first = index == 0
-        groups.append(
-            sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-                tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
-                referenced_region=_region(polygon, refer.source),
-                finding_category=coded(Finding.ABNORMAL_STRUCTURE),
-                finding_type=coded(finding.finding_type),
-                finding_sites=_sites(finding),
-                algorithm_id=_algorithm(refer),
-                measurements=[encode_measurement(item) for item in finding.measurements] if first else None,
-                qualitative_evaluations=_evaluations(finding.evaluations) if first else None,
-            )
-        )
-    return groups
+    return [
+        _outline_group(finding, polygon, refer, is_measured=index == 0)
+        for index, polygon in enumerate(finding.polygons)
+    ]
 
 
 def study_group(refer: GroupContext) -> sr.ContentSequence:
@@ -136,6 +139,21 @@ def _segment_group(finding: FindingResult, reference: SegmentReference, refer: G
         algorithm_id=_algorithm(refer),
         measurements=[encode_measurement(item) for item in finding.measurements],
         qualitative_evaluations=_evaluations(finding.evaluations),
+    )
+
+
+def _outline_group(
+    finding: FindingResult, polygon: ImagePolygon, refer: GroupContext, *, is_measured: bool
+) -> sr.ContentSequence:
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
+        referenced_region=_region(polygon, refer.source),
+        finding_category=coded(Finding.ABNORMAL_STRUCTURE),
+        finding_type=coded(finding.finding_type),
+        finding_sites=_sites(finding),
+        algorithm_id=_algorithm(refer),
+        measurements=[encode_measurement(item) for item in finding.measurements] if is_measured else None,
+        qualitative_evaluations=_evaluations(finding.evaluations) if is_measured else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from highdicom import sr
 from highdicom.sr.utils import collect_evidence
@@ -11,7 +12,7 @@ from pydicom.dataset import Dataset
 from bmnode import MANUFACTURER, MODEL_NAME, RESEARCH_USE_ONLY
 from bmnode.domain.codes import Code
 from bmnode.domain.objects import PredecessorDocument, ResultKind
-from bmnode.domain.results import Outcome, ResultSet
+from bmnode.domain.results import FindingResult, Outcome, ResultSet
 from bmnode.results.concepts import (
     COMPREHENSIVE_3D_SR,
     PROCEDURE_BY_BRANCH,
@@ -25,8 +26,9 @@ from bmnode.results.concepts import (
     coded,
 )
 from bmnode.results.context import WriteContext
-from bmnode.results.groups import GroupContext, finding_groups, outline_groups, study_group
+from bmnode.results.groups import GroupContext, drawn_groups, finding_groups, study_group
 from bmnode.results.instance import NewInstance, new_instance, observer_uid, plain
+from bmnode.results.key_outlines import key_outlines
 from bmnode.results.sources import SourceInstance, SourceStudy
 
 
@@ -55,20 +57,30 @@ def build_root_report(
     return _document(ResultKind.SR, root, refer=refer, objects=[*segmentations, *others])
 
 
-def build_outline_report(result_set: ResultSet, *, source: SourceStudy, context: WriteContext) -> Dataset | None:
-    """The findings that have outlines, every group with its SCOORD; None where there are none.
+def build_outline_report(
+    result_set: ResultSet, *, source: SourceStudy, context: WriteContext, segmentations: Sequence[Dataset] = ()
+) -> Dataset | None:
+    """The findings that can be drawn: those with outlines, and those with a segment by the outline of its key slice.
 
-    A viewer that draws measurements shows nothing of a report in which one group has no SCOORD
-    (OHIF), so this report holds nothing else.
+    None where there are none. A viewer that draws measurements shows nothing of a report in which one
+    Tracking UID has no SCOORD (OHIF), so this report holds nothing else. `segmentations` are those of
+    `build_root_report`.
     """
-    findings = [finding for finding in result_set.findings if finding.polygons]
+    findings = [finding for finding in result_set.findings if is_drawn(finding)]
     if not findings:
         return None
-    refer = _group_context(result_set, source, context, ())
+    refer = replace(
+        _group_context(result_set, source, context, segmentations), key_outlines=key_outlines(result_set, source)
+    )
     root = _container(Title.IMAGING, result_set, source, context)
-    groups = [group for finding in findings for group in outline_groups(finding, refer)]
+    groups = [group for finding in findings for group in drawn_groups(finding, refer)]
     root.ContentSequence.append(_measurements(groups))
-    return _document(ResultKind.ROI_SR, root, refer=refer, objects=())
+    return _document(ResultKind.ROI_SR, root, refer=refer, objects=segmentations[: len(result_set.segmentations)])
+
+
+def is_drawn(finding: FindingResult) -> bool:
+    """Whether the outlines' report shows the finding: it has outlines, or a segment to take one from."""
+    return bool(finding.polygons) or finding.segment is not None
 
 
 def procedure_of(result_set: ResultSet, source: SourceStudy) -> Code:

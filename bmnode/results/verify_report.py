@@ -8,12 +8,15 @@ import numpy as np
 from highdicom.sr import Comprehensive3DSR
 
 from bmnode.domain.codes import Concept, Unit
+from bmnode.domain.geometry import ImagePolygon
 from bmnode.domain.results import FindingResult, Measurement, Outcome, ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.concepts import SERIES_NUMBER, Title
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
+from bmnode.results.key_outlines import key_outlines
 from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids
+from bmnode.results.sr import is_drawn
 
 _VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)
 
@@ -27,11 +30,13 @@ def check_content(examined: Examined) -> None:
     """Outcome, findings and every number are those of the result set."""
     report, result_set = parse_report(examined.dataset), examined.result_set
     is_root = report.title == Title.ONCOLOGY
-    expected = [finding for finding in result_set.findings if is_root or finding.polygons]
+    expected = [finding for finding in result_set.findings if is_root or is_drawn(finding)]
     if [item.tracking_uid for item in report.findings] != [item.tracking_uid for item in expected]:
         raise ResultError("the report does not hold the findings of the result set")
+    drawn = {} if is_root else key_outlines(result_set, examined.source)
     for written, finding in zip(report.findings, expected, strict=True):
-        _same_finding(written, finding, is_root=is_root)
+        outlines = (drawn[finding.tracking_uid],) if finding.tracking_uid in drawn else finding.polygons
+        _same_finding(written, finding, outlines=outlines, is_root=is_root)
     if is_root:
         _same_outcome(report, result_set)
         _same_measurements(report.measurements, result_set.measurements, "the study")
@@ -59,7 +64,9 @@ def _same_outcome(report: Report, result_set: ResultSet) -> None:
         raise ResultError("a study that is not assessable has findings")
 
 
-def _same_finding(written: ReportedFinding, finding: FindingResult, *, is_root: bool) -> None:
+def _same_finding(
+    written: ReportedFinding, finding: FindingResult, *, outlines: tuple[ImagePolygon, ...], is_root: bool
+) -> None:
     name = finding.tracking_id
     if (written.finding_type, written.site, written.laterality) != (
         finding.finding_type,
@@ -70,24 +77,21 @@ def _same_finding(written: ReportedFinding, finding: FindingResult, *, is_root: 
     if written.evaluations != finding.evaluations:
         raise ResultError(f"{name}: the evaluations differ")
     _same_measurements(written.measurements, finding.measurements, name)
-    if finding.segment is not None and is_root:
+    if finding.segment is not None:
         number = None if written.segment is None else written.segment.segment_number
         if number != finding.segment.segment_number:
             raise ResultError(f"{name}: refers to another segment")
-    elif len(written.polygons) != len(finding.polygons):
+        if is_root:
+            return
+    if len(written.polygons) != len(outlines):
         raise ResultError(f"{name}: outlines are missing")
-    else:
-        _same_outlines(written, finding)
-
-
-def _same_outlines(written: ReportedFinding, finding: FindingResult) -> None:
-    for one, other in zip(written.polygons, finding.polygons, strict=True):
+    for one, other in zip(written.polygons, outlines, strict=True):
         same_image = one.sop_instance_uid == other.sop_instance_uid
         same_frame = (one.frame_number or 1) == (other.frame_number or 1)
         same_length = len(one.points) == len(other.points)
         # SCOORD holds single precision (FL)
         if not (same_image and same_frame and same_length and np.allclose(one.points, other.points, atol=1e-3)):
-            raise ResultError(f"{finding.tracking_id}: an outline differs")
+            raise ResultError(f"{name}: an outline differs")
 
 
 def _same_measurements(written: tuple[Measurement, ...], expected: tuple[Measurement, ...], where: str) -> None:

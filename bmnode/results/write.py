@@ -43,9 +43,9 @@ class _Draft:
 def write_results(
     result_set: ResultSet, *, source_files: Sequence[Path], out_dir: Path, context: WriteContext
 ) -> tuple[ResultObject, ...]:
-    """Write the root SR, the outlines' SR where findings have outlines, and one SEG a segmentation
-    and planar view, one registration an earlier study that was used; where the context asks for them, the pictures
-    as Secondary Capture
+    """Write the root SR, the outlines' SR where findings can be drawn, one SEG a segmentation and
+    planar view, one registration an earlier study that was used; where the context asks for them,
+    the pictures as Secondary Capture
     and the report as Encapsulated PDF.
 
     `source_files` are the study's images; what is unreadable among them is left out. The same
@@ -95,7 +95,7 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
             build_registration(result_set, index, source=source, context=context)
             for index in range(len(result_set.registrations))
         ]
-        outlines = build_outline_report(result_set, source=source, context=context)
+        outlines = build_outline_report(result_set, source=source, context=context, segmentations=segmentations)
         root = build_root_report(
             result_set,
             source=source,

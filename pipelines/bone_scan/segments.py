@@ -8,8 +8,8 @@ import numpy as np
 
 from bmnode.domain.codes import Concept, Finding, UptakeKind
 from bmnode.domain.geometry import CroppedMask, ImagePolygon
+from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import FindingResult, PlanarSegmentation, Segment
-from operators.kernels.scintigraphy_outline import rasterise
 from operators.readers.planar import PlanarView, ViewName
 
 _HEAD_UP: Mapping[ViewName, tuple[str, str]] = {

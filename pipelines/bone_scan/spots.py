@@ -9,10 +9,10 @@ import numpy as np
 
 from bmnode.domain.codes import Code, Concept, Derivation, Unit, UptakeKind, project_code
 from bmnode.domain.geometry import ImagePolygon
+from bmnode.domain.outlines import outline
 from bmnode.domain.results import Measurement
 from operators.kernels.scintigraphy import HotSpot
 from operators.kernels.scintigraphy_body import Uptake
-from operators.kernels.scintigraphy_outline import outline
 from pipelines.bone_scan.views import DetectedView
 
 NORMALISATION = "NORM_TRIM2 on SKELETON_CONTRAST_V1"

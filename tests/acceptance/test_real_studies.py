@@ -12,11 +12,11 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from bmnode.domain.codes import Concept
+from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import Outcome
 from bmnode.results.reading import Report, read_report
 from bmnode.testing.node import AE_TITLE
 from bmnode.testing.ports import LOOPBACK
-from operators.kernels.scintigraphy_outline import rasterise
 from tests.acceptance.conftest import Site
 from tests.support.real_studies import REAL_STUDIES, RealStudy
 from tests.support.recompute import (

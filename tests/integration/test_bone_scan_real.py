@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from bmnode.domain.outlines import rasterise, ring_area
 from bmnode.domain.pipelines import PipelineRequest
 from bmnode.domain.results import Outcome, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason
 from operators.graph.contract import BranchDefinition
-from operators.kernels.scintigraphy_outline import rasterise, ring_area
 from pipelines.app import BoneMetastasisPipeline
 
 SHAPE = (1024, 256)

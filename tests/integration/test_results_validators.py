@@ -341,6 +341,7 @@ def test_dsrdump_reads_every_report(name: str, cases: Callable[[str], Case]) -> 
     ("name", "kind"),
     [
         ("ct", ResultKind.SR),
+        ("ct", ResultKind.ROI_SR),
         ("planar_segmented", ResultKind.SR),
         ("planar_segmented", ResultKind.ROI_SR),
         ("refused", ResultKind.SR),

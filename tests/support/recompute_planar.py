@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bmnode.domain.codes import Code, Concept, Derivation, UptakeKind
 from bmnode.domain.geometry import ImagePolygon
+from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import Measurement
 from bmnode.results.reading import Report, ReportedFinding
 from operators.kernels import bone_scan_index
@@ -28,7 +29,6 @@ from operators.kernels.planar_regions.contract import ViewImage
 from operators.kernels.planar_regions.parts import bone_labels
 from operators.kernels.scintigraphy import body_mask
 from operators.kernels.scintigraphy_body import body_frame
-from operators.kernels.scintigraphy_outline import rasterise
 from pipelines.bone_scan.profile import load
 
 Counts = npt.NDArray[np.float64]

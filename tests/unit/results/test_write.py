@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -12,6 +13,7 @@ from bmnode import RESEARCH_USE_ONLY
 from bmnode.domain.codes import PROJECT_SCHEME, Code, Concept
 from bmnode.domain.ids import is_uid
 from bmnode.domain.objects import OutputOptions, ResultKind
+from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import Measurement, Outcome
 from bmnode.domain.study import Branch, Reason
 from bmnode.results.concepts import Status, Title
@@ -25,9 +27,9 @@ ALL = ("ct", "planar", "negative", "refused")
 
 
 def test_each_result_set_becomes_its_objects(cases: dict[str, Case]) -> None:
-    """Root first; outlines only where there are any; a segmentation only where there is one."""
+    """Root first; outlines only where there is something to outline; a segmentation only where there is one."""
     kinds = {name: [item.kind.value for item in case.objects] for name, case in cases.items()}
-    assert kinds == {"ct": ["sr", "seg"], "planar": ["sr", "roi_sr"], "negative": ["sr"], "refused": ["sr"]}
+    assert kinds == {"ct": ["sr", "roi_sr", "seg"], "planar": ["sr", "roi_sr"], "negative": ["sr"], "refused": ["sr"]}
 
 
 def test_the_same_input_gives_the_same_bytes(cases: dict[str, Case], tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_the_root_is_an_oncology_report_and_the_outlines_an_imaging_report(cases
 
 
 def test_every_group_of_the_outlines_has_coordinates(cases: dict[str, Case]) -> None:
-    """One group without SCOORD makes OHIF show nothing."""
+    """One tracked finding without SCOORD makes OHIF show nothing."""
     dataset = cases["planar"].object(ResultKind.ROI_SR)
     (container,) = [item for item in dataset.ContentSequence if item.ValueType == "CONTAINER"]
     groups = list(container.ContentSequence)
@@ -101,6 +103,22 @@ def test_outlines_keep_image_frame_and_corners(cases: dict[str, Case]) -> None:
     """A polygon comes back on its frame with its corners."""
     finding = read_report(cases["planar"].objects[1].path).findings[0]
     assert finding.polygons == cases["planar"].result_set.findings[0].polygons
+
+
+def test_a_segment_is_outlined_where_it_covers_most(cases: dict[str, Case]) -> None:
+    """The outlines of slices: numbers and segment as in the root, and around each lesion's widest slice its pixels."""
+    case = cases["ct"]
+    assert case.series.pixels is not None
+    report = read_report(case.objects[1].path)
+    root = read_report(case.objects[0].path)
+    assert [item.measurements for item in report.findings] == [item.measurements for item in root.findings]
+    assert [item.segment for item in report.findings] == [item.segment for item in root.findings]
+    for number, finding in enumerate(report.findings):
+        mask = case.result_set.segmentations[0].segments[number].mask.to_array()
+        (polygon,) = finding.polygons
+        pixels = rasterise(polygon.points, shape=mask.shape[1:])
+        assert np.array_equal(pixels, mask[case.series.instance_uids.index(polygon.sop_instance_uid)])
+        assert np.count_nonzero(pixels) == np.count_nonzero(mask, axis=(1, 2)).max()
 
 
 @pytest.mark.parametrize("name", ["ct", "planar"])
@@ -126,7 +144,7 @@ def test_a_method_name_of_full_length_survives(cases: dict[str, Case], tmp_path:
 
 def test_a_finding_and_its_segment_carry_the_same_tracking(cases: dict[str, Case]) -> None:
     """SEG and SR name a lesion by the same identifiers."""
-    sr, seg = cases["ct"].objects
+    sr, _, seg = cases["ct"].objects
     segments = {item.number: item for item in read_segments(seg.path)}
     for finding in read_report(sr.path).findings:
         assert finding.segment is not None
@@ -174,7 +192,7 @@ def test_notices_come_before_everything_but_the_statement(cases: dict[str, Case]
 
 
 def test_the_evidence_is_every_input_instance(cases: dict[str, Case]) -> None:
-    """The root names each slice that was read, and the segmentation made from them."""
+    """The root names each slice that was read, and the outlines and the segmentation made from them."""
     case = cases["ct"]
     dataset = case.object(ResultKind.SR)
     (study,) = dataset.CurrentRequestedProcedureEvidenceSequence
@@ -184,7 +202,7 @@ def test_the_evidence_is_every_input_instance(cases: dict[str, Case]) -> None:
         for item in series.ReferencedSOPSequence
     }
     assert study.StudyInstanceUID == case.result_set.study_uid
-    assert named == {*case.series.instance_uids, case.objects[1].sop_instance_uid}
+    assert named == {*case.series.instance_uids, *(item.sop_instance_uid for item in case.objects[1:])}
 
 
 def test_the_purpose_of_an_algorithm_can_be_another_code(cases: dict[str, Case], tmp_path: Path) -> None:

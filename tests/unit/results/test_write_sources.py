@@ -89,7 +89,7 @@ def test_a_study_of_two_patients_is_filed_under_the_one_of_most_images(tmp_path:
 
 
 def test_a_lesion_with_voxels_and_an_outline_is_one_lesion(cases: dict[str, Case], tmp_path: Path) -> None:
-    """The root refers to its segment, the outlines to its polygon, both under one Tracking UID and with its numbers."""
+    """The root refers to its segment, the outlines to its own polygon, under one Tracking UID and with its numbers."""
     case = cases["ct"]
     outline = ImagePolygon(
         sop_instance_uid=case.series.instance_uids[3], frame_number=None, points=((4, 3), (9, 3), (9, 8), (4, 3))
@@ -100,7 +100,7 @@ def test_a_lesion_with_voxels_and_an_outline_is_one_lesion(cases: dict[str, Case
     assert [item.kind.value for item in objects] == ["sr", "roi_sr", "seg"]
     root, outlines = read_report(objects[0].path), read_report(objects[1].path)
     assert [item.segment is not None for item in root.findings] == [True, True]
-    (drawn,) = outlines.findings
+    drawn = outlines.findings[0]
     assert drawn.polygons == (outline,)
     assert (drawn.tracking_uid, drawn.measurements) == (first.tracking_uid, first.measurements)
 

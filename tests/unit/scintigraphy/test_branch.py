@@ -9,11 +9,11 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from bmnode.domain.codes import Code, Concept, Derivation, Unit
+from bmnode.domain.outlines import rasterise, ring_area
 from bmnode.domain.results import FindingResult, Outcome, ResultSet, Verdict
 from bmnode.domain.study import Reason
 from bmnode.testing.patients.spec import SyntheticStudy
 from operators.graph.contract import NotAssessableError
-from operators.kernels.scintigraphy_outline import rasterise, ring_area
 from pipelines.bone_scan.spots import SECOND
 from tests.unit.scintigraphy.scans import assess, frames_of, set_frames, vary
 

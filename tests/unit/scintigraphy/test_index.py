@@ -10,10 +10,10 @@ import pytest
 from pydicom import Dataset
 
 from bmnode.domain.codes import Concept, Laterality, Site
+from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import FindingResult, ResultSet, Verdict
 from bmnode.testing.patients.spec import SyntheticStudy
 from operators.kernels.bone_scan_index.regions import BS80K_SIDED
-from operators.kernels.scintigraphy_outline import rasterise
 from pipelines.bone_scan.index import IndexOutcome
 from tests.unit.scintigraphy.scans import assess, frames_of, set_frames, vary
 

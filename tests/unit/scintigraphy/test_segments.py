@@ -9,8 +9,8 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from bmnode.domain.codes import Finding, UptakeKind
+from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import PlanarSegmentation, ResultSet
-from operators.kernels.scintigraphy_outline import rasterise
 from pipelines.bone_scan.segments import planar_segmentations
 from tests.unit.scintigraphy.scans import assess, vary
 

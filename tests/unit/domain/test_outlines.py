@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from operators.kernels.scintigraphy_outline import outline, rasterise, ring_area
+from bmnode.domain.outlines import outer_outline, outline, rasterise, ring_area
 
 
 def test_one_pixel() -> None:
@@ -48,3 +48,21 @@ def test_masks_without_one_outline_are_refused(text: str) -> None:
     mask = np.array([[cell == "#" for cell in row] for row in text.split("/")])
     with pytest.raises(ValueError, match="mask"):
         outline(mask)
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_the_outer_outline_is_that_of_the_largest_part(mask: np.ndarray) -> None:
+    """Of any mask, holes and parts included: it rings one part with its holes, and no other part covers more."""
+    assume(mask.any())
+    labels, number = ndimage.label(mask, structure=np.ones((3, 3)))
+    filled = [ndimage.binary_fill_holes(labels == index) for index in range(1, number + 1)]
+    points = outer_outline(mask)
+    inside = rasterise(points, shape=mask.shape)
+    assert any(np.array_equal(inside, part) for part in filled)
+    assert ring_area(points) == max(np.count_nonzero(part) for part in filled)
+
+
+def test_an_empty_mask_has_no_outer_outline() -> None:
+    """There is nothing to ring, and that is an error."""
+    with pytest.raises(ValueError, match="empty"):
+        outer_outline(np.zeros((2, 2), dtype=np.bool_))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -25,29 +26,22 @@ def outline(mask: BoolArray, *, origin: tuple[int, int] = (0, 0)) -> Outline:
 
     Raises ValueError where the mask is empty, in several parts, or has a hole.
     """
-    edges = _edges(mask)
-    if not edges:
+    if not mask.any():
         raise ValueError("an empty mask has no outline")
-    start = min(edges)
-    here, direction = start, 0
-    corners: list[Corner] = []
-    walked = 0
-    while True:
-        available = edges[here]
-        # Turning left first, as seen by the walker, joins pixels that meet at a corner.
-        heading = next(turn for turn in ((direction - 1) % 4, direction, (direction + 1) % 4) if turn in available)
-        if heading != direction or not corners:
-            corners.append(here)
-        available.remove(heading)
-        walked += 1
-        direction = heading
-        here = (here[0] + _TURNS[heading][0], here[1] + _TURNS[heading][1])
-        if here == start and not edges[start]:
-            break
-    if any(edges.values()):
+    rings = list(_rings(mask, origin=origin))
+    if len(rings) > 1:
         raise ValueError("the mask has a hole or lies in several parts")
-    ring = [*corners, start]
-    return tuple((float(column + origin[1]), float(row + origin[0])) for row, column in ring)
+    return rings[0]
+
+
+def outer_outline(mask: BoolArray, *, origin: tuple[int, int] = (0, 0)) -> Outline:
+    """The closed outline around the part of a mask that covers the most, its holes included; the first of equals.
+
+    Parts, corners and coordinates are those of `outline`. Raises ValueError where the mask is empty.
+    """
+    if not mask.any():
+        raise ValueError("an empty mask has no outline")
+    return max(_rings(mask, origin=origin), key=ring_area)
 
 
 def ring_area(points: Outline) -> float:
@@ -68,6 +62,31 @@ def rasterise(points: Outline, *, shape: tuple[int, int]) -> BoolArray:
             crossing = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
             inside[row] ^= columns > crossing
     return inside
+
+
+def _rings(mask: BoolArray, *, origin: tuple[int, int]) -> Iterator[Outline]:
+    """Every closed ring between inside and outside: around each part and around each hole."""
+    edges = _edges(mask)
+    for start in sorted(edges):
+        while edges[start]:
+            yield tuple((float(column + origin[1]), float(row + origin[0])) for row, column in _walk(edges, start))
+
+
+def _walk(edges: dict[Corner, list[int]], start: Corner) -> list[Corner]:
+    """The corners of one ring, from its first back to it; the edges walked are taken out."""
+    first = direction = min(edges[start])
+    here, corners = start, [start]
+    while True:
+        edges[here].remove(direction)
+        here = (here[0] + _TURNS[direction][0], here[1] + _TURNS[direction][1])
+        available = [*edges[here], *([first] if here == start else [])]
+        # Turning left first, as seen by the walker, joins pixels that meet at a corner.
+        heading = next(turn for turn in ((direction - 1) % 4, direction, (direction + 1) % 4) if turn in available)
+        if here == start and heading == first:
+            return [*corners, start]
+        if heading != direction:
+            corners.append(here)
+        direction = heading
 
 
 def _edges(mask: BoolArray) -> dict[Corner, list[int]]:
