@@ -60,6 +60,7 @@ lint: $(INSTALLED_TEST)
 
 system-packages:
 	@.ci/install-system-packages
+	@.ci/install-viewer
 
 # pytest comes last: its summary is the last line.
 test: lint system-packages

@@ -114,15 +114,15 @@ def oblique_cosines() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
     return row, column
 
 
-def grid(frame_of_reference: str, *, oblique: bool = False) -> VolumeGeometry:
-    """The grid that all synthetic volumes share."""
+def grid(frame_of_reference: str, *, oblique: bool = False, shape: tuple[int, int, int] = SHAPE) -> VolumeGeometry:
+    """The grid that all synthetic volumes share, but for its size where another is asked for."""
     row, column = oblique_cosines() if oblique else (np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
     matrix = np.eye(4)
     matrix[:3, 0] = np.cross(row, column) * SPACING[0]
     matrix[:3, 1] = column * SPACING[1]
     matrix[:3, 2] = row * SPACING[2]
     matrix[:3, 3] = ORIGIN
-    return VolumeGeometry.from_matrix(matrix, shape=SHAPE, frame_of_reference_uid=frame_of_reference)
+    return VolumeGeometry.from_matrix(matrix, shape=shape, frame_of_reference_uid=frame_of_reference)
 
 
 def _cosines(geometry: VolumeGeometry) -> list[float]:
@@ -131,14 +131,20 @@ def _cosines(geometry: VolumeGeometry) -> list[float]:
 
 
 def classic_slices(
-    folder: Path, sop_class: str, modality: str, *, patient: Patient | None = None, oblique: bool = False
+    folder: Path,
+    sop_class: str,
+    modality: str,
+    *,
+    patient: Patient | None = None,
+    oblique: bool = False,
+    shape: tuple[int, int, int] = SHAPE,
 ) -> SourceSeries:
     """One file a slice: CT, MR or PT."""
     tag = f"{modality}-{'oblique' if oblique else 'axial'}"
-    geometry = grid(derive_uid("test", tag, "frame"), oblique=oblique)
-    pixels = noise(SHAPE)
+    geometry = grid(derive_uid("test", tag, "frame"), oblique=oblique, shape=shape)
+    pixels = noise(shape)
     files, uids = [], []
-    for index in range(SHAPE[0]):
+    for index in range(shape[0]):
         dataset = header(sop_class, modality, tag=tag, instance=index + 1, patient=patient)
         dataset.FrameOfReferenceUID = geometry.frame_of_reference_uid
         dataset.PositionReferenceIndicator = ""
@@ -149,7 +155,7 @@ def classic_slices(
         dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
         set_pixels(dataset, pixels[index])
         # names that do not sort in slice order
-        files.append(write(dataset, folder / f"{SHAPE[0] - index:03d}-{modality}.dcm"))
+        files.append(write(dataset, folder / f"{shape[0] - index:03d}-{modality}.dcm"))
         uids.append(str(dataset.SOPInstanceUID))
     return SourceSeries(
         study_uid=str(dataset.StudyInstanceUID),
