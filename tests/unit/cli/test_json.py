@@ -82,6 +82,7 @@ def test_every_json_command_is_tried() -> None:
         if any("--json" in item.opts for item in found.params)
     }
     assert with_json - {path for path, _ in CALLS} <= {
+        "config apply",
         "job cancel",
         "serve",
         "demo",
