@@ -83,6 +83,7 @@ def test_every_json_command_is_tried() -> None:
     }
     assert with_json - {path for path, _ in CALLS} <= {
         "config apply",
+        "result read",
         "job cancel",
         "serve",
         "demo",
