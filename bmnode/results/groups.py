@@ -20,6 +20,7 @@ from bmnode.domain.results import (
     ResultSet,
     SegmentReference,
 )
+from bmnode.errors import ResultError
 from bmnode.results.concepts import SEGMENTATION, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.instance import algorithms_of, plain
@@ -197,8 +198,16 @@ def _segmentation_frame(
 
 
 def _region(polygon: ImagePolygon, source: SourceStudy) -> sr.ImageRegion:
-    """SCOORD POLYLINE, closed, on one frame (PS3.3 C.18.6): (column, row), pixel corners at whole numbers."""
+    """SCOORD POLYLINE, closed, on one frame (PS3.3 C.18.6): (column, row), pixel corners at whole numbers.
+
+    Raises ResultError where the image has no such frame, or the outline leaves it.
+    """
     instance = source.instance(polygon.sop_instance_uid)
+    if not 1 <= (polygon.frame_number or 1) <= instance.frame_count:
+        raise ResultError(f"an outline is on frame {polygon.frame_number}, which its image does not have")
+    corners = np.asarray(polygon.points)
+    if corners.min() < 0 or np.any(corners > (instance.columns, instance.rows)):
+        raise ResultError(f"an outline leaves its image of {instance.rows} rows and {instance.columns} columns")
     multi_frame = instance.frame_count > 1
     return sr.ImageRegion(
         graphic_type=sr.GraphicTypeValues.POLYLINE,
