@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bmnode
+from bmnode.domain.objects import DEFAULT_ENCODINGS, SegEncoding
 from bmnode.domain.results import ResultSet
 from bmnode.results.context import WriteContext
 from bmnode.results.wire import save_result_set
@@ -29,6 +30,8 @@ def write(result_set: ResultSet, *, request: RunRequest, pipeline_version: str, 
         output=request.output,
         predecessors=request.predecessors,
     )
+    # Without a segmentation of a volume every encoding would say the same.
+    encodings = request.output.seg_encodings if result_set.segmentations else DEFAULT_ENCODINGS
     return tuple(
         RunObject(
             kind=item.kind.value,
@@ -38,7 +41,13 @@ def write(result_set: ResultSet, *, request: RunRequest, pipeline_version: str, 
             path=str(item.path.relative_to(out_dir)),
             sha256=item.sha256,
         )
-        for item in write_results(result_set, source_files=request.files, out_dir=out_dir, context=context)
+        for encoding in encodings
+        for item in write_results(
+            result_set,
+            source_files=request.files,
+            out_dir=out_dir if encoding is SegEncoding.BINARY else out_dir / encoding,
+            context=context.encoded(encoding),
+        )
     )
 
 

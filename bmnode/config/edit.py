@@ -15,7 +15,7 @@ from tomlkit.toml_document import TOMLDocument
 
 from bmnode.config.settings import Settings, nearest
 from bmnode.config.sources import parse_settings
-from bmnode.domain.objects import DEFAULT_KINDS
+from bmnode.domain.objects import DEFAULT_ENCODINGS, DEFAULT_KINDS
 from bmnode.domain.peers import Peer
 from bmnode.errors import ConfigError, NotFoundError
 
@@ -41,6 +41,8 @@ def add_peer(file: Path, peer: Peer) -> None:
             table["addresses"] = list(peer.addresses)
         if peer.tls:
             table["tls"] = True
+        if peer.seg_encodings != DEFAULT_ENCODINGS:
+            table["seg_encodings"] = [encoding.value for encoding in peer.seg_encodings]
         peers[peer.name] = table
 
     _edit(file, peer.name, change)

@@ -20,7 +20,14 @@ from bmnode.config.audit_settings import AuditSettings
 from bmnode.config.section import Section
 from bmnode.config.tls_settings import TlsSettings
 from bmnode.domain.codes import Code
-from bmnode.domain.objects import AIR_PROCESSING_ALGORITHM, DEFAULT_KINDS, OutputOptions, ResultKind
+from bmnode.domain.objects import (
+    AIR_PROCESSING_ALGORITHM,
+    DEFAULT_ENCODINGS,
+    DEFAULT_KINDS,
+    OutputOptions,
+    ResultKind,
+    SegEncoding,
+)
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.domain.study import Branch
 from bmnode.errors import NotFoundError
@@ -252,6 +259,14 @@ class PeerSettings(Section):
         default=None,
         description="Name that its certificate must carry. Without one: `host` where it is called, and any certificate "
         "of the `[tls]` authorities where it calls.",
+    )
+    seg_encodings: tuple[SegEncoding, ...] = Field(
+        default=DEFAULT_ENCODINGS,
+        min_length=1,
+        description="How segmentations of volumes are encoded, the best first: `binary` one bit a voxel, which every "
+        "viewer reads; `labelmap` Label Map Segmentation in RLE Lossless, which is smaller and newer than many "
+        "archives and viewers. The first that the peer accepts when it is called is sent, with the report that refers "
+        "to it; where it accepts none, the last is offered.",
     )
 
 

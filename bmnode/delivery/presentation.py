@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 MAX_CONTEXTS = 128
 """Presentation context IDs are the odd numbers of one byte (PS3.8 9.3.2.2)."""
@@ -16,7 +16,8 @@ MAX_CONTEXTS = 128
 SyntaxPair = tuple[str, str]
 """(SOP Class UID, Transfer Syntax UID): one presentation context that offers one transfer syntax."""
 
-_CONVERTIBLE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})
+_CONVERTIBLE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless})
+"""What becomes plain without a pixel changing and without a decoder of another package."""
 _FALLBACKS = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
 
@@ -48,7 +49,8 @@ class Outgoing:
         """The contexts worth proposing, the best first.
 
         What is not compressed may change its VR encoding without changing a value; what is
-        compressed goes as it is or not at all. A deflated file is inflated on the way where the peer takes it so:
+        compressed goes as it is or not at all, but for RLE Lossless, which is decoded where the
+        peer does not take it. A deflated file is inflated on the way where the peer takes it so:
         archives hand on what they get, and more viewers read it plain. Each context offers one transfer syntax, so
         that the peer's answer says which it takes.
         """

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pydicom import dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, VerificationPresentationContexts, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
@@ -100,6 +101,13 @@ class Sender(Protocol):
         """C-STORE the files, one result a file in their order. Raises PeerUnreachableError without an association."""
         ...
 
+    def takes(self, peer: Peer, paths: Sequence[Path]) -> bool:
+        """Whether the peer accepts a presentation context for every file. Nothing is sent.
+
+        Raises PeerUnreachableError without an association, ValueError where a file is no DICOM file.
+        """
+        ...
+
 
 class CStoreSender:
     """Sends over one association a batch, each object in its own transfer syntax where the peer takes it.
@@ -164,12 +172,26 @@ class CStoreSender:
         results.update(zip(readable, sent, strict=True))
         return tuple(results[position] for position in range(len(paths)))
 
+    def takes(self, peer: Peer, paths: Sequence[Path]) -> bool:
+        """Whether the peer accepts a presentation context for every file. Nothing is sent.
+
+        Raises PeerUnreachableError without an association, ValueError where a file is no DICOM file.
+        """
+        for objects, pairs in batches([Outgoing.from_file(path) for path in paths]):
+            association = self._associate(peer, [build_context(sop_class, syntax) for sop_class, syntax in pairs])
+            accepted = _accepted(association)
+            if association.is_established:
+                association.release()
+            if any(item.choose(accepted) is None for item in objects):
+                return False
+        return True
+
     def _send_batch(
         self, peer: Peer, objects: Sequence[Outgoing], pairs: Sequence[SyntaxPair]
     ) -> tuple[SendResult, ...]:
         contexts = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
         association = self._associate(peer, contexts)
-        accepted = {(str(item.abstract_syntax), str(item.transfer_syntax[0])) for item in association.accepted_contexts}
+        accepted = _accepted(association)
         unknown = {
             str(item.abstract_syntax)
             for item in association.rejected_contexts
@@ -218,6 +240,10 @@ class CStoreSender:
         return association
 
 
+def _accepted(association: Association) -> set[SyntaxPair]:
+    return {(str(item.abstract_syntax), str(item.transfer_syntax[0])) for item in association.accepted_contexts}
+
+
 def send_without_delay(event: evt.Event) -> None:
     """Turn Nagle's algorithm off on a new connection (a handler of `evt.EVT_CONN_OPEN`).
 
@@ -233,11 +259,7 @@ def _store(association: Association, item: Outgoing, syntax: str) -> SendResult:
     status = None
     try:
         # A file at a time and never all of them: a study of many slices must not fill the memory.
-        dataset = dcmread(item.path)
-        if syntax == ExplicitVRLittleEndian and item.transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
-            # pynetdicom would take the deflated context where the peer accepted both
-            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        status = _status(association.send_c_store(dataset))
+        status = _status(association.send_c_store(_as_sent(item, syntax)))
         outcome, detail = _judge(status)
     except RuntimeError:  # what pynetdicom raises where the association is gone
         outcome, detail = SendOutcome.NOT_ANSWERED, "the association was lost"
@@ -252,6 +274,17 @@ def _store(association: Association, item: Outgoing, syntax: str) -> SendResult:
         transfer_syntax_uid=None if status is None else syntax,
         status=status,
     )
+
+
+def _as_sent(item: Outgoing, syntax: str) -> Dataset:
+    """The file as a data set that pynetdicom encodes in this transfer syntax."""
+    dataset = dcmread(item.path)
+    if item.transfer_syntax_uid == RLELossless != syntax:
+        dataset.decompress(generate_instance_uid=False)  # lossless: it stays the same instance
+    elif item.transfer_syntax_uid == DeflatedExplicitVRLittleEndian and syntax == ExplicitVRLittleEndian:
+        # pynetdicom would take the deflated context where the peer accepted both
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return dataset
 
 
 def _judge(status: int | None) -> tuple[SendOutcome, str]:

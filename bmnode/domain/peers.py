@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bmnode.domain.objects import DEFAULT_KINDS, ResultKind
+from bmnode.domain.objects import DEFAULT_ENCODINGS, DEFAULT_KINDS, ResultKind, SegEncoding
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -47,6 +47,8 @@ class Peer:
     """Whether it is called by TLS, and may call by TLS only."""
     certificate_name: str | None = None
     """The name that its certificate must carry."""
+    seg_encodings: tuple[SegEncoding, ...] = DEFAULT_ENCODINGS
+    """How segmentations of volumes are encoded for it, the best first; the first that it accepts is sent."""
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -65,6 +67,8 @@ class Peer:
                 raise ValueError(f"peer {self.name}: {address!r} is no address or network: {error}") from error
         if self.certificate_name is not None and (not self.tls or not self.certificate_name.strip()):
             raise ValueError(f"peer {self.name}: certificate_name needs tls = true, and a name")
+        if not self.seg_encodings or len(set(self.seg_encodings)) != len(self.seg_encodings):
+            raise ValueError(f"peer {self.name}: seg_encodings is empty or names one twice")
         self._check_rest()
 
     def _check_rest(self) -> None:

@@ -8,7 +8,7 @@ from highdicom.sr.coding import CodedConcept
 
 from bmnode.domain.codes import PROJECT_SCHEME, Code, project_code
 from bmnode.domain.ids import derive_uid
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import ResultKind, SegEncoding
 from bmnode.domain.study import Branch, Reason
 
 PROJECT_SCHEME_UID = derive_uid("coding scheme", PROJECT_SCHEME)
@@ -16,10 +16,16 @@ PROJECT_SCHEME_NAME = "bmnode project codes"
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 SPATIAL_REGISTRATION = "1.2.840.10008.5.1.4.1.1.66.1"
 DEFORMABLE_REGISTRATION = "1.2.840.10008.5.1.4.1.1.66.3"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SEGMENTATION_CLASSES: Mapping[SegEncoding, str] = {
+    SegEncoding.BINARY: SEGMENTATION,
+    SegEncoding.LABELMAP: LABEL_MAP_SEGMENTATION,
+}
+"""Of segmentations of volumes; those of planar views are always Segmentation."""
 
 
 class Title:
@@ -81,6 +87,7 @@ IHE_TRIAL_SCHEME_NAME = "placeholder codes of IHE trial texts"
 CONTENT_BASED_ALIGNMENT = Code("125024", "DCM", "Image Content-based Alignment")
 """Registration Type (CID 7100)."""
 SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
+BACKGROUND = Code("125040", "DCM", "Background")
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 IMAGE_PROCESSING = Code("110001", "DCM", "Image Processing")

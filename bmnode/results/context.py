@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bmnode.domain.ids import derive_uid
-from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
+from bmnode.domain.ids import derive_uid, digest
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind, SegEncoding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,8 @@ class WriteContext:
     output: OutputOptions = field(default_factory=OutputOptions)
     predecessors: tuple[PredecessorDocument, ...] = ()
     """The study's reports by earlier runs."""
+    encoding: SegEncoding = SegEncoding.BINARY
+    """How the segmentations of volumes are encoded."""
 
     def __post_init__(self) -> None:
         if not all((self.job_digest, self.software_version, self.pipeline_name, self.pipeline_version)):
@@ -41,6 +43,22 @@ class WriteContext:
         """The earlier reports of a kind that this instance takes the place of; never itself in a repeated run."""
         return tuple(
             item for item in self.predecessors if item.kind is kind and item.sop_instance_uid != sop_instance_uid
+        )
+
+    def encoded(self, encoding: SegEncoding) -> WriteContext:
+        """The context of the same job's result set in this encoding: UIDs of its own, and no pictures or document but
+        in the first. The reports name as predecessors those that the same receiver has: of this encoding, else BINARY.
+        """
+        same = tuple(item for item in self.predecessors if item.encoding is encoding)
+        binary = tuple(item for item in self.predecessors if item.encoding is SegEncoding.BINARY)
+        if encoding is SegEncoding.BINARY:
+            return replace(self, predecessors=binary)
+        return replace(
+            self,
+            job_digest=digest((self.job_digest, encoding)),
+            encoding=encoding,
+            output=replace(self.output, pictures=False, document=False),
+            predecessors=same or binary,
         )
 
     def uid(self, kind: str, index: int = 0) -> str:

@@ -21,7 +21,7 @@ from bmnode.domain.results import (
     SegmentReference,
 )
 from bmnode.errors import ResultError
-from bmnode.results.concepts import SEGMENTATION, coded
+from bmnode.results.concepts import SEGMENTATION, SEGMENTATION_CLASSES, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.instance import algorithms_of, plain
 from bmnode.results.seg_planar import source_frame_number
@@ -129,7 +129,7 @@ def _segment_group(finding: FindingResult, reference: SegmentReference, refer: G
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
         referenced_segment=sr.ReferencedSegment(
-            sop_class_uid=SEGMENTATION,
+            sop_class_uid=SEGMENTATION_CLASSES[refer.context.encoding],
             sop_instance_uid=refer.segmentation_uids[reference.segmentation_index],
             segment_number=reference.segment_number,
             source_series=sr.SourceSeriesForSegmentation(segmentation.source_series_uid),

@@ -21,6 +21,7 @@ from bmnode.results.concepts import FICTITIOUS_GEOMETRY, REASON_CODES, Item, Sta
 from bmnode.results.content_tree import children, code_of, coded_value, name_of, text_of
 from bmnode.results.damage import explain
 from bmnode.results.groups import STUDY_TRACKING_ID
+from bmnode.results.labels import is_label_map, label_counts
 from bmnode.results.sources import UNREADABLE
 
 METHOD_NOT_STATED = "NOT_STATED"
@@ -140,12 +141,19 @@ def read_segments(path: Path) -> tuple[ReadSegment, ...]:
 
 def segments_of(dataset: Dataset) -> tuple[ReadSegment, ...]:
     """The segments of a SEG that was read. Raises ResultError."""
+    counts = label_counts(dataset) if is_label_map(dataset) else _frame_counts(dataset)
+    voxel_ml = voxel_volume_ml(dataset) if is_placed(dataset) else None
+    described = [item for item in dataset.SegmentSequence if int(item.SegmentNumber) > 0]
+    return tuple(_segment(item, counts.get(int(item.SegmentNumber), 0), voxel_ml) for item in described)
+
+
+def _frame_counts(dataset: Dataset) -> dict[int, int]:
+    """Voxels by segment number of a segmentation with one segment a frame."""
     counts: dict[int, int] = {}
     for frame in segment_frames(dataset):
         voxels = int(np.count_nonzero(frame_mask(dataset, frame)))
         counts[frame.segment_number] = counts.get(frame.segment_number, 0) + voxels
-    voxel_ml = voxel_volume_ml(dataset) if is_placed(dataset) else None
-    return tuple(_segment(item, counts.get(int(item.SegmentNumber), 0), voxel_ml) for item in dataset.SegmentSequence)
+    return counts
 
 
 def is_placed(dataset: Dataset) -> bool:

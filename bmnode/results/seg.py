@@ -8,7 +8,7 @@ highdicom's macros are used, and it reads every object back before release (`ver
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import ResultSet, Segmentation, SegmentReference
 from bmnode.errors import ResultError
 from bmnode.results.bits import pack_frames
-from bmnode.results.concepts import SEGMENTATION
+from bmnode.results.concepts import SEGMENTATION_CLASSES
 from bmnode.results.context import WriteContext
 from bmnode.results.encoded_frames import EncodedSlice, set_frames
 from bmnode.results.grid import SliceSource, slice_sources
@@ -58,35 +58,16 @@ def build_segmentation(result_set: ResultSet, index: int, *, source: SourceStudy
     where the grid is not that of the source or there is no segment.
     """
     segmentation = result_set.segmentations[index]
-    if not segmentation.segments:
-        raise ResultError("a segmentation has no segments")
-    slices = slice_sources(segmentation, source)
+    dataset, slices = begin_segmentation(result_set, index, source=source, context=context)
     frames = tuple(_frames(segmentation))
-    what = NewInstance(kind=ResultKind.SEG, sop_class_uid=SEGMENTATION, modality="SEG", index=index)
-    dataset = new_instance(what, source=source, context=context, result_set=result_set)
-    dataset.FrameOfReferenceUID = _frame_of_reference(segmentation, context)
-    dataset.PositionReferenceIndicator = ""
     overlap = segments_overlap(segmentation.segments)
     fill_image(dataset, slices[0].instance, frame_count=len(frames), overlap=overlap)
-    algorithm = algorithms_of(result_set, context)[0]
-    tracked = {item.segment: item for item in result_set.findings if item.segment is not None}
-    dataset.SegmentSequence = [
-        describe_segment(
-            segment,
-            number,
-            algorithm=algorithm,
-            finding=tracked.get(SegmentReference(segmentation_index=index, segment_number=number)),
-        )
-        for number, segment in enumerate(segmentation.segments, 1)
-    ]
-    ranks = _position_ranks(frames)
-    fill_references(dataset, {slices[k].instance.sop_instance_uid: slices[k].instance for k in ranks}.values())
     fill_dimensions(
         dataset,
         (SEGMENT_DIMENSION, POSITION_DIMENSION),
         organization_uid=context.uid("dimension organization", index),
     )
-    dataset.SharedFunctionalGroupsSequence = [_shared_groups(segmentation, slices[0])]
+    ranks = fill_places(dataset, slices, {frame.slice_index for frame in frames})
     encoded = {k: EncodedSlice.from_source(slices[k]) for k in ranks}
     set_frames(
         dataset,
@@ -101,6 +82,44 @@ def build_segmentation(result_set: ResultSet, index: int, *, source: SourceStudy
     dataset["PixelData"].VR = "OB"
     dataset.file_meta.TransferSyntaxUID = transfer_syntax(len(dataset.PixelData))
     return dataset
+
+
+def begin_segmentation(
+    result_set: ResultSet, index: int, *, source: SourceStudy, context: WriteContext
+) -> tuple[Dataset, tuple[SliceSource, ...]]:
+    """What the object has in every encoding: identification, segments, grid; and the source of every slice.
+
+    Raises ResultError where the grid is not that of the source or there is no segment.
+    """
+    segmentation = result_set.segmentations[index]
+    if not segmentation.segments:
+        raise ResultError("a segmentation has no segments")
+    slices = slice_sources(segmentation, source)
+    sop_class = SEGMENTATION_CLASSES[context.encoding]
+    what = NewInstance(kind=ResultKind.SEG, sop_class_uid=sop_class, modality="SEG", index=index)
+    dataset = new_instance(what, source=source, context=context, result_set=result_set)
+    dataset.FrameOfReferenceUID = _frame_of_reference(segmentation, context)
+    dataset.PositionReferenceIndicator = ""
+    algorithm = algorithms_of(result_set, context)[0]
+    tracked = {item.segment: item for item in result_set.findings if item.segment is not None}
+    dataset.SegmentSequence = [
+        describe_segment(
+            segment,
+            number,
+            algorithm=algorithm,
+            finding=tracked.get(SegmentReference(segmentation_index=index, segment_number=number)),
+        )
+        for number, segment in enumerate(segmentation.segments, 1)
+    ]
+    dataset.SharedFunctionalGroupsSequence = [_shared_groups(segmentation, slices[0])]
+    return dataset, slices
+
+
+def fill_places(dataset: Dataset, slices: Sequence[SliceSource], used: Collection[int]) -> dict[int, int]:
+    """Refer to the sources of the slices in use. Returns the dimension index of each: its rank among them, from 1."""
+    ranks = {index: rank for rank, index in enumerate(sorted(used), 1)}
+    fill_references(dataset, {slices[k].instance.sop_instance_uid: slices[k].instance for k in ranks}.values())
+    return ranks
 
 
 def transfer_syntax(pixel_bytes: int) -> UID:
@@ -146,8 +165,3 @@ def _shared_groups(segmentation: Segmentation, first: SliceSource) -> Dataset:
     )
     shared.PlaneOrientationSequence = PlaneOrientationSequence("PATIENT", list(first.place.orientation))
     return shared
-
-
-def _position_ranks(frames: tuple[_Frame, ...]) -> dict[int, int]:
-    """Dimension index of each slice that is used: its rank among them, from 1."""
-    return {index: rank for rank, index in enumerate(sorted({frame.slice_index for frame in frames}), 1)}

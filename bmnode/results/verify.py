@@ -29,6 +29,7 @@ from bmnode.results.concepts import (
     COMPREHENSIVE_3D_SR,
     DEFORMABLE_REGISTRATION,
     ENCAPSULATED_PDF,
+    LABEL_MAP_SEGMENTATION,
     SECONDARY_CAPTURE,
     SEGMENTATION,
     SPATIAL_REGISTRATION,
@@ -42,6 +43,7 @@ from bmnode.results.reading import (
     voxel_volume_ml,
 )
 from bmnode.results.sources import FramePlace, SourceStudy
+from bmnode.results.verify_label_map import check_label_map
 from bmnode.results.verify_planar import check_planar
 from bmnode.results.verify_registration import check_registration
 from bmnode.results.verify_report import check_content, check_predecessors, check_report_reads, check_segments
@@ -207,6 +209,12 @@ def _volume_masks(examined: Examined) -> None:
         raise ResultError("voxels of a segment are missing or repeated")
 
 
+def _grid(examined: Examined) -> None:
+    """The grid of a segmentation of a volume is that of its source."""
+    segmentation = examined.result_set.segmentations[segmentation_index(examined.dataset)]
+    _same_grid(examined.dataset, segmentation, slice_sources(segmentation, examined.source)[0].place)
+
+
 def _same_grid(dataset: Dataset, segmentation: Segmentation, place: FramePlace) -> None:
     """Orientation, pixel spacing and voxel volume are those of the source (decimal strings keep 1e-9)."""
     shared = dataset.SharedFunctionalGroupsSequence[0]
@@ -229,6 +237,7 @@ _COMMON_CHECKS: tuple[tuple[str, _Check], ...] = (
 )
 _CHECKS: Mapping[str, tuple[tuple[str, _Check], ...]] = {
     SEGMENTATION: (("geometry and voxels", _masks), ("highdicom reads it", _segmentation_reads)),
+    LABEL_MAP_SEGMENTATION: (("grid", _grid), ("highdicom reads the same voxels", check_label_map)),
     COMPREHENSIVE_3D_SR: (
         ("content", check_content),
         ("predecessors", check_predecessors),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import ResultKind, SegEncoding
 from bmnode.domain.results import ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.captures import build_captures
@@ -19,6 +19,7 @@ from bmnode.results.context import ResultObject, WriteContext
 from bmnode.results.document import build_document
 from bmnode.results.examined import ReadFiles
 from bmnode.results.instance import save
+from bmnode.results.label_map import build_label_map, disjoint
 from bmnode.results.reg import build_registration
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
@@ -26,6 +27,7 @@ from bmnode.results.sources import SourceStudy
 from bmnode.results.sr import build_outline_report, build_root_report
 from bmnode.results.verify import verify_object
 
+_BUILDERS = {SegEncoding.BINARY: build_segmentation, SegEncoding.LABELMAP: build_label_map}
 _BUILD_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
 """What pydicom and highdicom raise on a value that DICOM cannot hold."""
 
@@ -44,8 +46,8 @@ def write_results(
     result_set: ResultSet, *, source_files: Sequence[Path], out_dir: Path, context: WriteContext
 ) -> tuple[ResultObject, ...]:
     """Write the root SR, the outlines' SR where findings can be drawn, one SEG a segmentation and
-    planar view, one registration an earlier study that was used; where the context asks for them,
-    the pictures as Secondary Capture
+    planar view in the context's encoding, one registration an earlier study that was used; where the
+    context asks for them, the pictures as Secondary Capture
     and the report as Encapsulated PDF.
 
     `source_files` are the study's images; what is unreadable among them is left out. The same
@@ -56,6 +58,8 @@ def write_results(
     that did not stand there before.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
+    if context.encoding is SegEncoding.LABELMAP:
+        result_set = disjoint(result_set)
     source = SourceStudy.from_files(source_files, study_uid=result_set.study_uid)
     drafts = _build(result_set, source=source, context=context, out_dir=out_dir)
     try:
@@ -84,8 +88,9 @@ def write_results(
 
 def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext, out_dir: Path) -> tuple[_Draft, ...]:
     try:
+        build_volume = _BUILDERS[context.encoding]
         segmentations = [
-            build_segmentation(result_set, index, source=source, context=context)
+            build_volume(result_set, index, source=source, context=context)
             for index in range(len(result_set.segmentations))
         ] + [
             build_planar_segmentation(result_set, index, source=source, context=context)

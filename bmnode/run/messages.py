@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bmnode.domain.codes import Code
-from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind, SegEncoding
 from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import ChildCrashedError, InputError, PipelineFailedError, RunError
 from bmnode.run.runner import RunRequest
@@ -91,11 +91,18 @@ def request_from_json(body: Mapping[str, Any]) -> RunRequest:
         created_at=datetime.fromisoformat(body["created_at"]),
         series_uids=tuple(body["series_uids"]),
         refusal=None if refusal is None else refusal_from_json(refusal),
-        output=OutputOptions(**{**body["output"], "algorithm_purpose": Code(**body["output"]["algorithm_purpose"])}),
+        output=_output_from_json(body["output"]),
         predecessors=tuple(
-            PredecessorDocument(**{**item, "kind": ResultKind(item["kind"])}) for item in body["predecessors"]
+            PredecessorDocument(**{**item, "kind": ResultKind(item["kind"]), "encoding": SegEncoding(item["encoding"])})
+            for item in body["predecessors"]
         ),
     )
+
+
+def _output_from_json(body: Mapping[str, Any]) -> OutputOptions:
+    encodings = tuple(SegEncoding(name) for name in body["seg_encodings"])
+    purpose = Code(**body["algorithm_purpose"])
+    return OutputOptions(**{**body, "algorithm_purpose": purpose, "seg_encodings": encodings})
 
 
 def refusal_to_json(refusal: Refusal) -> dict[str, str]:

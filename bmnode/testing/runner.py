@@ -95,23 +95,26 @@ def write_text_results(
     result_set: ResultSet, *, request: RunRequest, pipeline_version: str, out_dir: Path
 ) -> Sequence[RunObject]:
     """A `WriteResults` whose objects are texts: the outcome, the reason and the predecessors; and a picture where
-    one is asked for."""
+    one is asked for, and the report again in each further encoding."""
     reason = "" if result_set.refusal is None else result_set.refusal.reason.value
     after = "".join(f"after {item.sop_instance_uid}\n" for item in request.predecessors)
     text = f"{result_set.outcome.value} {reason} {request.pipeline} {pipeline_version}\n{after}".encode()
     kinds = [ResultKind.SR, *([ResultKind.SC] if request.output.pictures else [])]
-    for kind in kinds:
-        (out_dir / f"{kind}.dcm").write_bytes(text)
+    names = {f"{kind}.dcm": kind for kind in kinds}
+    names |= {f"{encoding}/{ResultKind.SR}.dcm": ResultKind.SR for encoding in request.output.seg_encodings[1:]}
+    for name in names:
+        (out_dir / name).parent.mkdir(exist_ok=True)
+        (out_dir / name).write_bytes(text)
     return tuple(
         RunObject(
             kind=kind.value,
             sop_class_uid=_COMPREHENSIVE_3D_SR if kind is ResultKind.SR else _SECONDARY_CAPTURE,
-            sop_instance_uid=derive_uid(request.job_digest, kind, "0"),
+            sop_instance_uid=derive_uid(request.job_digest, name, "0"),
             series_uid=derive_uid(request.job_digest, "series", "0"),
-            path=f"{kind}.dcm",
+            path=name,
             sha256=hashlib.sha256(text).hexdigest(),
         )
-        for kind in kinds
+        for name, kind in names.items()
     )
 
 

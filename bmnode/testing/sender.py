@@ -26,6 +26,8 @@ class FakeSender:
     """C-STORE status by (peer, file name); success where there is none."""
     taken: dict[str, list[bytes]] = field(default_factory=dict)
     """What each peer took, in order."""
+    refuses: set[tuple[str, str]] = field(default_factory=set)
+    """(peer, part of a path): files for which the peer accepts no presentation context."""
     attempts: list[str] = field(default_factory=list)
     """The peer of each attempt."""
 
@@ -40,6 +42,14 @@ class FakeSender:
         self._reach(peer)
         return tuple(self._store(peer, path) for path in paths)
 
+    def takes(self, peer: Peer, paths: Sequence[Path]) -> bool:
+        """Whether the peer accepts every file. Raises PeerUnreachableError where the peer is down."""
+        self._reach(peer)
+        return not any(self._is_refused(peer, path) for path in paths)
+
+    def _is_refused(self, peer: Peer, path: Path) -> bool:
+        return any(name == peer.name and part in str(path) for name, part in self.refuses)
+
     def _reach(self, peer: Peer) -> None:
         if peer.name in self.down:
             raise PeerUnreachableError(f"no association with peer {peer.name}")
@@ -47,6 +57,8 @@ class FakeSender:
     def _store(self, peer: Peer, path: Path) -> SendResult:
         if not path.is_file():
             return SendResult(path=path, outcome=SendOutcome.UNREADABLE, detail=f"not a DICOM file: {path.name}")
+        if self._is_refused(peer, path):
+            return SendResult(path=path, outcome=SendOutcome.REFUSED_SOP_CLASS, detail="refused: SOP class")
         status = self.statuses.get((peer.name, path.name), 0x0000)
         outcome = _OUTCOMES.get(status, SendOutcome.REFUSED_STATUS)
         result = SendResult(path=path, outcome=outcome, detail=f"status 0x{status:04X}", status=status)

@@ -14,11 +14,13 @@ import structlog
 from bmnode.clock import Clock
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import Sender, SendOutcome, SendResult
+from bmnode.domain.objects import encoding_of
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import DeliveryRecord, JobRecord
 from bmnode.domain.states import DeliveryEvent, DeliveryState
 from bmnode.errors import DeliveryError, NotFoundError
 from bmnode.storage import AuditTrail, Database, Deliveries, Jobs, Results
+from bmnode.work.encodings import Owed, send_encoded
 from bmnode.work.engine import Engine
 from bmnode.work.requests import When, delivery_request
 
@@ -40,6 +42,7 @@ class _Debt:
     pending: tuple[DeliveryRecord, ...]
     paths: tuple[Path, ...]
     """The objects' files, in the order of `pending`."""
+    owed: Owed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +69,7 @@ class DeliverFlow:
         debt = await asyncio.to_thread(self._owed, job_id, destination, When(when))
         if debt is None:
             return
-        results = await asyncio.to_thread(self._send, destination, debt.paths)
+        results = await asyncio.to_thread(self._send, destination, debt)
         over = await asyncio.to_thread(self._record, destination, debt, results)
         if over and self.delivered is not None:
             await asyncio.to_thread(self._tell, debt.job, destination)
@@ -77,24 +80,24 @@ class DeliverFlow:
     def _owed(self, job_id: str, destination: str, when: When) -> _Debt | None:
         with self.database.read() as connection:
             job = Jobs(connection).find(job_id)
-            pending = tuple(
-                item
-                for item in Deliveries(connection).of_job(job_id, destination=destination)
-                if item.state is DeliveryState.PENDING
-            )
-            paths = {item.sop_instance_uid: self.results_dir / item.path for item in Results(connection).of_job(job_id)}
+            known = Deliveries(connection).of_job(job_id, destination=destination)
+            results = Results(connection).of_job(job_id)
+        pending = tuple(item for item in known if item.state is DeliveryState.PENDING)
+        paths = {item.sop_instance_uid: self.results_dir / item.path for item in results}
         if job is None or not pending:
             return None
         now = self.clock.now()
         if when is When.DUE and all(item.next_attempt_at and item.next_attempt_at > now for item in pending):
             return None
-        return _Debt(job=job, pending=pending, paths=tuple(paths[item.sop_instance_uid] for item in pending))
+        owed = Owed.from_rows(results, deliveries=known, results_dir=self.results_dir)
+        return _Debt(job=job, pending=pending, paths=tuple(paths[item.sop_instance_uid] for item in pending), owed=owed)
 
-    def _send(self, destination: str, paths: Sequence[Path]) -> tuple[SendResult, ...]:
+    def _send(self, destination: str, debt: _Debt) -> tuple[SendResult, ...]:
         try:
-            return self.sender.send(self.peers(destination), paths)
+            return send_encoded(self.sender, self.peers(destination), debt.paths, owed=debt.owed)
         except (DeliveryError, NotFoundError) as error:
-            return tuple(SendResult(path=path, outcome=SendOutcome.NOT_ANSWERED, detail=str(error)) for path in paths)
+            detail = str(error)
+            return tuple(SendResult(path=path, outcome=SendOutcome.NOT_ANSWERED, detail=detail) for path in debt.paths)
 
     def _record(self, destination: str, debt: _Debt, results: Sequence[SendResult]) -> bool:
         """Write down each object's fate. True where the destination has everything now."""
@@ -150,6 +153,7 @@ class DeliverFlow:
                 "attempt": delivery.attempts + 1,
                 "outcome": result.outcome.value,
                 "status": result.status,
+                "encoding": encoding_of(str(result.path)).value,
             },
         )
 

@@ -12,7 +12,15 @@ import structlog
 
 from bmnode.clock import Clock
 from bmnode.domain.ids import digest
-from bmnode.domain.objects import DEFAULT_KINDS, OutputOptions, PredecessorDocument, ResultKind
+from bmnode.domain.objects import (
+    DEFAULT_ENCODINGS,
+    DEFAULT_KINDS,
+    OutputOptions,
+    PredecessorDocument,
+    ResultKind,
+    SegEncoding,
+    encoding_of,
+)
 from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import Progress
 from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
@@ -151,17 +159,28 @@ class RunFlow:
         )
 
     def _output(self, job: JobRecord) -> OutputOptions:
-        """Pictures and document are written where a destination of the job takes them."""
+        """Pictures, document and further encodings are written where a destination of the job takes them."""
+        peers = [peer for peer in map(self._peer, job.destinations) if peer is not None]
         wanted = {kind for destination in job.destinations for kind in self._objects_for(destination)}
-        return replace(self.options.output, pictures=ResultKind.SC in wanted, document=ResultKind.PDF in wanted)
+        encodings = dict.fromkeys((*DEFAULT_ENCODINGS, *(item for peer in peers for item in peer.seg_encodings)))
+        return replace(
+            self.options.output,
+            pictures=ResultKind.SC in wanted,
+            document=ResultKind.PDF in wanted,
+            seg_encodings=tuple(encodings),
+        )
 
     def _objects_for(self, destination: str) -> tuple[ResultKind, ...]:
         """What a destination takes; the usual, where the configuration does not know it any more (its delivery will
         say so)."""
+        peer = self._peer(destination)
+        return DEFAULT_KINDS if peer is None else peer.objects
+
+    def _peer(self, destination: str) -> Peer | None:
         try:
-            return self.peers(destination).objects
+            return self.peers(destination)
         except NotFoundError:
-            return DEFAULT_KINDS
+            return None
 
     def _report(self, job_id: str) -> _ProgressWriter:
         return _ProgressWriter(database=self.database, clock=self.clock, job_id=job_id)
@@ -192,7 +211,9 @@ class RunFlow:
             jobs.set_outcome(job.job_id, outcome.outcome.value)
             jobs.apply(job.job_id, event, at=now, detail=detail)
             for destination in job.destinations:
-                taken = [item for item in outcome.objects if item.kind in self._objects_for(destination)]
+                # The other encodings are no debts of their own: delivery sends them in the place of these.
+                binary = [item for item in outcome.objects if encoding_of(item.path) is SegEncoding.BINARY]
+                taken = [item for item in binary if item.kind in self._objects_for(destination)]
                 for item in taken:
                     Deliveries(connection).add(
                         item.sop_instance_uid, destination=destination, job_id=job.job_id, at=now
@@ -280,6 +301,7 @@ def _reports(connection: sa.Connection, job_id: str) -> tuple[PredecessorDocumen
             sop_class_uid=item.sop_class_uid,
             sop_instance_uid=item.sop_instance_uid,
             series_uid=item.series_uid,
+            encoding=encoding_of(item.path),
         )
         for item in Results(connection).of_job(job_id)
         if item.kind in (ResultKind.SR, ResultKind.ROI_SR)

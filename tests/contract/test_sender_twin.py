@@ -94,3 +94,12 @@ def test_a_missing_file_is_unreadable_and_the_rest_goes(desk: Desk, image: Path)
     assert missing.outcome is SendOutcome.UNREADABLE
     assert not missing.retryable
     assert stored.accepted
+
+
+def test_it_says_whether_the_peer_takes_a_file(desk: Desk, image: Path) -> None:
+    """Asking sends nothing; a peer that is off is no peer that refuses."""
+    assert desk.sender.takes(desk.peer, [image])
+    assert desk.count() == 0
+    desk.switch_off()
+    with pytest.raises(PeerUnreachableError):
+        desk.sender.takes(desk.peer, [image])

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -16,16 +18,21 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLosslessSV1,
+    RLELossless,
 )
 from pynetdicom import AE, evt
 
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender, SenderTimeouts, SendOutcome
+from bmnode.domain.objects import ResultKind, SegEncoding
 from bmnode.domain.peers import Peer
 from bmnode.errors import PeerRefusedError, PeerUnreachableError
+from bmnode.results.write import write_results
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
 from tests.support.objects import StudyMaker
 from tests.support.receiver import LOOPBACK, Receiver
+from tests.unit.results import result_sets, sources
+from tests.unit.results.result_sets import CONTEXT
 
 
 @pytest.fixture
@@ -107,6 +114,38 @@ def test_a_compressed_object_is_never_transcoded(sender: CStoreSender, bone_scan
     assert refused.detail == f"refused: transfer syntax {JPEGLosslessSV1}"
     assert not refused.retryable
     assert stored.accepted
+
+
+@pytest.mark.parametrize("taken", [RLELossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_rle_is_decoded_for_a_peer_that_takes_none(sender: CStoreSender, tmp_path: Path, taken: UID) -> None:
+    """The same instance arrives with the same pixels, compressed where the peer takes it so."""
+    series = sources.classic_slices(tmp_path / "in", sources.CT, "CT")
+    context = CONTEXT.encoded(SegEncoding.LABELMAP)
+    objects = write_results(
+        result_sets.volumetric(series), source_files=series.files, out_dir=tmp_path / "out", context=context
+    )
+    path = next(item.path for item in objects if item.kind is ResultKind.SEG)
+    with Receiver("OLDPACS", transfer_syntaxes=(taken,)) as receiver:
+        assert sender.takes(receiver.peer, [path])
+        (result,) = sender.send(receiver.peer, [path])
+        (received,) = receiver.received(str(result.sop_instance_uid))
+    assert result.accepted
+    assert received.transfer_syntax_uid == taken
+    source, arrived = dcmread(path), received.dataset()
+    assert arrived.SOPInstanceUID == source.SOPInstanceUID
+    arrived.file_meta = FileMetaDataset()
+    arrived.file_meta.TransferSyntaxUID = taken
+    np.testing.assert_array_equal(arrived.pixel_array, source.pixel_array)
+
+
+def test_a_peer_says_what_it_takes(sender: CStoreSender, study: StudyMaker) -> None:
+    """A context for every file is acceptance; one that is missing is none, and so is none at all."""
+    ae = AE(ae_title="CTONLY")
+    ae.add_supported_context(CTImageStorage)
+    with _server(ae) as peer:
+        assert sender.takes(peer, study.ct(2))
+        assert not sender.takes(peer, [*study.ct(2), study.nm()])
+        assert not sender.takes(peer, [study.nm()])
 
 
 def test_a_sop_class_that_the_peer_does_not_know_is_named(sender: CStoreSender, study: StudyMaker) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bmnode.config.edit import add_peer, remove_peer, write_atomically
 from bmnode.config.sources import load_settings
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import ResultKind, SegEncoding
 from bmnode.domain.peers import Peer
 from bmnode.errors import ConfigError, NotFoundError
 
@@ -47,7 +47,14 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-ALBUM = Peer(name="album", ae_title="ALBUM", host="192.0.2.6", port=104, objects=(ResultKind.SR, ResultKind.SC))
+ALBUM = Peer(
+    name="album",
+    ae_title="ALBUM",
+    host="192.0.2.6",
+    port=104,
+    objects=(ResultKind.SR, ResultKind.SC),
+    seg_encodings=(SegEncoding.LABELMAP, SegEncoding.BINARY),
+)
 
 
 @pytest.mark.parametrize("peer", [SCANNER, ORTHANC, ALBUM])

@@ -10,6 +10,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLosslessSV1,
+    RLELossless,
 )
 
 from bmnode.delivery.presentation import MAX_CONTEXTS, Outgoing, batches
@@ -47,6 +48,14 @@ def test_an_accepted_syntax_of_another_class_does_not_count() -> None:
 def test_a_compressed_object_offers_itself_only() -> None:
     """No uncompressed context is proposed that would need decoding."""
     assert _object("1.2", JPEGLosslessSV1).pairs == (("1.2", JPEGLosslessSV1),)
+
+
+def test_rle_may_be_decoded_on_the_way() -> None:
+    """RLE Lossless goes as it is where the peer takes it, and plain where it does not."""
+    item = _object("1.2", RLELossless)
+    plain = ("1.2", ExplicitVRLittleEndian)
+    assert item.choose({plain, ("1.2", RLELossless)}) == RLELossless
+    assert item.choose({plain}) == ExplicitVRLittleEndian
 
 
 def test_one_association_carries_a_usual_batch() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bmnode.domain.objects import ResultKind
+from bmnode.domain.objects import ResultKind, SegEncoding
 from bmnode.domain.peers import Peer, check_ae_title
 
 
@@ -32,6 +32,8 @@ def test_what_is_no_ae_title_is_refused(title: str) -> None:
     ("change", "message"),
     [
         ({"port": 0}, "port"),
+        ({"seg_encodings": ()}, "seg_encodings"),
+        ({"seg_encodings": (SegEncoding.BINARY, SegEncoding.BINARY)}, "seg_encodings"),
         ({"objects": ()}, "objects"),
         ({"objects": (ResultKind.SR, ResultKind.SR)}, "objects"),
         ({"port": 65536}, "port"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bmnode.domain.codes import Code
-from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind
+from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind, SegEncoding
 from bmnode.domain.results import Outcome
 from bmnode.domain.study import Branch, Reason, Refusal
 from bmnode.errors import ChildCrashedError
@@ -45,10 +45,19 @@ def test_a_request_survives_the_line(refusal: Refusal | None) -> None:
         series_uids=("1.2.3",),
         refusal=refusal,
         output=OutputOptions(
-            pictures=True, fictitious_planar_geometry=True, algorithm_purpose=Code("1", "99X", "Another purpose")
+            pictures=True,
+            fictitious_planar_geometry=True,
+            algorithm_purpose=Code("1", "99X", "Another purpose"),
+            seg_encodings=(SegEncoding.BINARY, SegEncoding.LABELMAP),
         ),
         predecessors=(
-            PredecessorDocument(kind=ResultKind.SR, sop_class_uid="1.5", sop_instance_uid="1.6", series_uid="1.7"),
+            PredecessorDocument(
+                kind=ResultKind.SR,
+                sop_class_uid="1.5",
+                sop_instance_uid="1.6",
+                series_uid="1.7",
+                encoding=SegEncoding.LABELMAP,
+            ),
         ),
     )
     line = Message(kind=Kind.RUN, body=request_to_json(request)).to_line()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bmnode.delivery.policy import RetryPolicy
-from bmnode.domain.objects import DEFAULT_KINDS, ResultKind
+from bmnode.domain.objects import DEFAULT_ENCODINGS, DEFAULT_KINDS, ResultKind, SegEncoding
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import DeliveryRecord, JobRecord, StoredInstance, StudyRecord
 from bmnode.errors import NotFoundError
@@ -41,6 +41,8 @@ class Node:
     pipeline: str = "assesses"
     objects: dict[str, tuple[ResultKind, ...]] = field(default_factory=dict)
     """What destinations take that are not usual."""
+    encodings: dict[str, tuple[SegEncoding, ...]] = field(default_factory=dict)
+    """What destinations prefer that are not usual."""
     selected: list[tuple[Path, ...]] = field(default_factory=list)
     results_that_came_back: set[str] = field(default_factory=set)
 
@@ -72,7 +74,10 @@ class Node:
         if name == "unknown":
             raise NotFoundError("there is no peer 'unknown'")
         objects = self.objects.get(name, DEFAULT_KINDS)
-        return Peer(name=name, ae_title=name.upper(), host="127.0.0.1", port=104, objects=objects)
+        encodings = self.encodings.get(name, DEFAULT_ENCODINGS)
+        return Peer(
+            name=name, ae_title=name.upper(), host="127.0.0.1", port=104, objects=objects, seg_encodings=encodings
+        )
 
     def receive(self, number: int) -> StudyRecord:
         """One more image of the study, a second after the one before."""

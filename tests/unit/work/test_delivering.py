@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bmnode.domain.objects import ResultKind, SegEncoding
+from bmnode.domain.records import DeliveryRecord, ResultRecord
 from bmnode.domain.states import DeliveryEvent, DeliveryState, JobEvent
-from bmnode.storage import Deliveries, Jobs
+from bmnode.storage import AuditTrail, Deliveries, Jobs
 from bmnode.testing.sender import COERCED, OUT_OF_RESOURCES, REFUSED
 from bmnode.work.client import EngineClient
+from bmnode.work.encodings import Owed
 from bmnode.work.engine import FlowName, FlowRequest
 from tests.unit.work.conftest import Node
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def _succeed(node: Node, *, destinations: tuple[str, ...] = ("pacs",)) -> None:
@@ -149,3 +158,102 @@ def test_a_second_success_of_a_job_delivers_nothing_twice(node: Node) -> None:
     node.do(node.next(FlowName.RUN))
     _attempt(node)
     assert len(node.sender.taken["pacs"]) == 1
+
+
+def _taken(node: Node, destination: str) -> list[str]:
+    """The encoding of each attempt's object that was recorded for the destination."""
+    with node.database.read() as connection:
+        entries = AuditTrail(connection).entries()
+    return [
+        str(detail["encoding"])
+        for detail in (json.loads(entry.detail) for entry in entries if entry.event == "object_delivered")
+        if detail["destination"] == destination
+    ]
+
+
+def test_a_destination_gets_the_encoding_that_it_prefers(node: Node) -> None:
+    """One debt, paid once, in the encoding of each destination; the audit trail says in which."""
+    node.encodings = {"new": (SegEncoding.LABELMAP, SegEncoding.BINARY)}
+    _succeed(node, destinations=("new", "pacs"))
+    for request in node.engine.requests():
+        node.do(request)
+    assert {item.destination: item.state for item in node.deliveries()} == {
+        "new": DeliveryState.DELIVERED,
+        "pacs": DeliveryState.DELIVERED,
+    }
+    assert (_taken(node, "new"), _taken(node, "pacs")) == (["labelmap"], ["binary"])
+    assert [len(node.sender.taken[name]) for name in ("new", "pacs")] == [1, 1]
+
+
+def test_what_a_destination_refuses_goes_in_its_next_encoding(node: Node) -> None:
+    """A peer that accepts no context for the label map gets the binary set at the same attempt, and nothing twice."""
+    node.encodings = {"pacs": (SegEncoding.LABELMAP, SegEncoding.BINARY)}
+    node.sender.refuses = {("pacs", "labelmap")}
+    _succeed(node)
+    _attempt(node)
+    (delivery,) = node.deliveries()
+    assert (delivery.state, delivery.attempts) == (DeliveryState.DELIVERED, 1)
+    assert _taken(node, "pacs") == ["binary"]
+
+
+def test_the_last_encoding_is_offered_even_if_it_is_refused(node: Node) -> None:
+    """A destination that is to have label maps alone and takes none has its refusal on record."""
+    node.encodings = {"pacs": (SegEncoding.LABELMAP,)}
+    node.sender.refuses = {("pacs", "labelmap")}
+    _succeed(node)
+    for _ in range(3):
+        _attempt(node)
+    (delivery,) = node.deliveries()
+    assert (delivery.state, delivery.last_error) == (DeliveryState.DEAD, "refused: SOP class")
+
+
+def test_a_peer_that_is_down_is_asked_again_for_its_encodings(node: Node) -> None:
+    """No association is no refusal of an encoding."""
+    node.encodings = {"pacs": (SegEncoding.LABELMAP, SegEncoding.BINARY)}
+    node.sender.down = {"pacs"}
+    _succeed(node)
+    _attempt(node)
+    node.sender.down = set()
+    _attempt(node)
+    assert _taken(node, "pacs") == ["labelmap"]
+
+
+def test_nothing_is_exchanged_once_a_part_has_arrived() -> None:
+    """A destination that has the report in one encoding gets no segmentation in the other."""
+    results = [
+        ResultRecord(
+            sop_instance_uid=f"1.{number}",
+            sop_class_uid="1.2",
+            series_uid="1.3",
+            job_id="j",
+            kind=kind,
+            path=path,
+            sha256="",
+            created_at=AT,
+        )
+        for number, (kind, path) in enumerate(
+            [("sr", "j/attempt-1/sr.dcm"), ("seg", "j/attempt-1/seg-1.dcm"), ("seg", "j/attempt-1/labelmap/seg-1.dcm")]
+        )
+    ]
+
+    def owed(*states: DeliveryState) -> Owed:
+        deliveries = [
+            DeliveryRecord(
+                sop_instance_uid=f"1.{number}",
+                destination="pacs",
+                job_id="j",
+                state=state,
+                attempts=0,
+                last_status=None,
+                last_error=None,
+                next_attempt_at=None,
+                delivered_at=None,
+            )
+            for number, state in enumerate(states)
+        ]
+        return Owed.from_rows(results, deliveries=deliveries, results_dir=Path("/r"))
+
+    whole = owed(DeliveryState.PENDING, DeliveryState.PENDING)
+    assert whole.exchanged == {Path("/r/j/attempt-1/sr.dcm"), Path("/r/j/attempt-1/seg-1.dcm")}
+    assert whole.instead == {SegEncoding.LABELMAP: {Path("/r/j/attempt-1/labelmap/seg-1.dcm"): ResultKind.SEG}}
+    assert owed(DeliveryState.DELIVERED, DeliveryState.PENDING) == Owed()

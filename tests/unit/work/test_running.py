@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bmnode.domain.codes import Code
-from bmnode.domain.objects import OutputOptions, ResultKind
+from bmnode.domain.objects import OutputOptions, ResultKind, SegEncoding, encoding_of
 from bmnode.domain.states import DeliveryState, JobEvent, JobState
 from bmnode.errors import ChildCrashedError, PipelineFailedError, RunTimedOutError
 from bmnode.storage import Database, Jobs, Results
@@ -112,6 +112,7 @@ def test_other_output_has_other_uids() -> None:
         OutputOptions(algorithm_purpose=Code("1", "99X", "Processing Algorithm")),
     )
     assert OutputOptions(pictures=True).distinguish("digest") == "digest"
+    assert OutputOptions(seg_encodings=tuple(SegEncoding)).distinguish("digest") == "digest"
     assert len({item.distinguish("digest") for item in options} | {"digest"}) == 3
 
 
@@ -261,3 +262,22 @@ def test_results_carry_the_time_of_the_job(node: Node) -> None:
     _run_all(node)
     assert node.runner.requests[0].created_at == job.created_at
     assert node.job().ended_at == job.created_at + timedelta(seconds=3600)
+
+
+def test_an_encoding_that_nobody_asks_for_is_not_written(node: Node) -> None:
+    """Label maps are written for the destination that prefers them, beside the binary set and owed to nobody."""
+    node.encodings = {"new": (SegEncoding.LABELMAP,)}
+    job = node.queued_job(destinations=("pacs", "new"))
+    node.do(node.next(FlowName.RUN))
+    with node.database.read() as connection:
+        results = Results(connection).of_job(job.job_id)
+    written = {encoding_of(item.path): item.sop_instance_uid for item in results}
+    assert set(written) == set(SegEncoding)
+    assert {item.sop_instance_uid for item in node.deliveries()} == {written[SegEncoding.BINARY]}
+
+
+def test_binary_is_always_written_first() -> None:
+    """It is what every debt is recorded by."""
+    for wrong in ((), (SegEncoding.LABELMAP,), (SegEncoding.BINARY, SegEncoding.BINARY)):
+        with pytest.raises(ValueError, match="BINARY first"):
+            OutputOptions(seg_encodings=wrong)
