@@ -78,7 +78,8 @@ def build_label_map(result_set: ResultSet, index: int, *, source: SourceStudy, c
         raise ResultError("segments of a label map overlap")
     dataset, slices = begin_segmentation(result_set, index, source=source, context=context)
     used = _occupied(segmentation)
-    dtype = np.dtype(np.uint8 if len(segmentation.segments) <= _BYTE_SEGMENTS else np.uint16)
+    is_byte = len(segmentation.segments) <= _BYTE_SEGMENTS
+    dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8) if is_byte else np.dtype(np.uint16)
     fill_image(dataset, slices[0].instance, frame_count=len(used), overlap=False)
     dataset.SegmentationType = "LABELMAP"
     dataset.BitsAllocated = dataset.BitsStored = dtype.itemsize * 8

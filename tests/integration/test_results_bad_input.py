@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from highdicom.seg import segread
-from highdicom.sr import srread
+from highdicom.sr import MeasurementReport, srread
 
 from bmnode.domain.codes import Site
 from bmnode.domain.geometry import BoolArray, CroppedMask
@@ -29,7 +29,7 @@ from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
 
 LONG_UID = "1.2.840." + "9" * 56
-JAPANESE = {
+JAPANESE: dict[str, tuple[str, str | list[str]]] = {
     "one byte and two": ("Yamada^Tarou=山田^太郎=やまだ^たろう", ["", "ISO 2022 IR 87"]),
     "UTF-8": ("Yamada^Tarou=山田^太郎=やまだ^たろう", "ISO_IR 192"),
     "UTF-8 without letters": ("山田^太郎", "ISO_IR 192"),
@@ -165,7 +165,9 @@ def test_three_hundred_segments(tmp_path: Path) -> None:
     objects = write(many, series, tmp_path)
     (path,) = (item.path for item in objects if item.kind is ResultKind.SEG)
     assert complaints(path) == []
-    assert len(srread(objects[0].path).content.get_volumetric_roi_measurement_groups()) == 300
+    content = srread(objects[0].path).content
+    assert isinstance(content, MeasurementReport)
+    assert len(content.get_volumetric_roi_measurement_groups()) == 300
     pixels = segread(path).get_pixels_by_source_instance(
         list(series.instance_uids), assert_missing_frames_are_empty=True
     )

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
 from pydicom.uid import RLELossless
 
 from bmnode.domain.codes import Finding
@@ -198,20 +197,17 @@ def test_three_hundred_segments_take_two_bytes(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 def test_rle_comes_back(plane: np.ndarray[tuple[int, int], np.dtype[np.unsignedinteger]]) -> None:
     """pydicom decodes what is encoded here to the same values, whatever the runs."""
-    rows, columns = plane.shape
-    bits = plane.dtype.itemsize * 8
-    decoded, _ = get_decoder(RLELossless).as_array(
-        encapsulate([encode_frame(plane)]),
-        rows=rows,
-        columns=columns,
-        samples_per_pixel=1,
-        number_of_frames=1,
-        bits_allocated=bits,
-        bits_stored=bits,
-        pixel_representation=0,
-        photometric_interpretation="MONOCHROME2",
-        pixel_keyword="PixelData",
-    )
+    dataset = pydicom.Dataset()
+    dataset.Rows, dataset.Columns = plane.shape
+    dataset.BitsAllocated = dataset.BitsStored = plane.dtype.itemsize * 8
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.SamplesPerPixel, dataset.PixelRepresentation, dataset.NumberOfFrames = 1, 0, 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PixelData = encapsulate([encode_frame(plane)])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    (decoded,) = label_planes(dataset)
     np.testing.assert_array_equal(decoded, plane)
 
 
