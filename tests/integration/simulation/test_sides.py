@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +17,19 @@ import pytest
 from pydicom import dcmread
 
 from operators.simulation.anatomy.bones import Bone, Side
-from operators.simulation.anatomy.person import PersonSpec, Sex
 from operators.simulation.compose import SceneBuilder
 from operators.simulation.dicom.ct import write_ct
-from operators.simulation.dicom.header import StudyHeader
 from operators.simulation.dicom.mri import write_mri
 from operators.simulation.dicom.pet import write_pet
 from operators.simulation.dicom.planar import write_planar
 from operators.simulation.dicom.spect import write_spect
-from operators.simulation.disease.facts import LesionFacts, lesion_facts
-from operators.simulation.disease.ground import Ground
-from operators.simulation.disease.one_per_bone import one_per_bone
+from operators.simulation.disease.facts import LesionFacts
 from operators.simulation.fields.ct import ct_field
 from operators.simulation.fields.mri import mri_fields
 from operators.simulation.fields.pet import pet_field
 from operators.simulation.fields.planar import planar_field
 from operators.simulation.fields.spect import spect_field
-from operators.simulation.patient import Patient, Physiology
+from operators.simulation.patient import Patient
 from operators.simulation.physics.ct import scan_ct
 from operators.simulation.physics.mri import scan_mri
 from operators.simulation.physics.pet import scan_pet
@@ -48,6 +43,7 @@ from operators.simulation.protocols.pet import PetProtocol
 from operators.simulation.protocols.planar import PlanarProtocol
 from operators.simulation.protocols.spect import SpectProtocol
 from operators.simulation.tracer import Tracer
+from tests.integration.simulation.pair import Pair
 
 FRAME_UID = "1.2.3.4"
 VIEWS = {"399321004": "anterior", "399001007": "posterior"}
@@ -56,37 +52,6 @@ REACH_MM = 14.0
 """How far around a lesion its image is looked for: the ribs' lesions lie about 25 mm apart."""
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Pair:
-    """A patient with a lesion in every bone, the same one without, and where the lesions are."""
-
-    marked: Patient
-    plain: Patient
-    facts: tuple[LesionFacts, ...]
-    header: StudyHeader
-
-
-@pytest.fixture(scope="module")
-def pair(scenes: SceneBuilder) -> Pair:
-    """A turned head, a bent spine: nobody is symmetric."""
-    person = PersonSpec(seed=3, sex=Sex.MALE, height_cm=172.0, weight_kg=70.0)
-    person = dataclasses.replace(
-        person, posture=dataclasses.replace(person.posture, head_turn_deg=15.0, scoliosis_deg=3.0, seed=2)
-    )
-    skeleton = scenes.anatomy.skeleton(person)
-    ground = Ground.of(skeleton, scenes.anatomy.templates)
-    plain = Patient(person=person, physiology=Physiology(spread=0.0))
-    marked = dataclasses.replace(plain, lesions=one_per_bone(ground))
-    return Pair(
-        marked=marked,
-        plain=plain,
-        facts=lesion_facts(marked, skeleton=skeleton, templates=scenes.anatomy.templates),
-        header=StudyHeader.drawn(
-            person, key="sides", study="1", start=datetime(2025, 3, 10, 9, tzinfo=UTC), description="Simulated"
-        ),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
