@@ -24,7 +24,7 @@ from bmnode.scp.command import StoreCommand
 from bmnode.scp.contexts import keep_senders_order
 from bmnode.scp.peer_socket import PeerSocket
 from bmnode.scp.policy import REJECTION_CODES, Caller, Policy, Rejection
-from bmnode.scp.receiver import Receiver, StoreRequest
+from bmnode.scp.receiver import InstanceReceiver, StoreRequest
 from bmnode.scp.refusals import UNKNOWN_ACTOR, Refusal, RefusalLog
 from bmnode.scp.status import SUCCESS, status_of
 from bmnode.scp.store_path import transfer_syntax_of
@@ -45,7 +45,7 @@ class Handlers:
         clock: dates it.
     """
 
-    def __init__(self, policy: Policy, *, receiver: Receiver, database: Database, clock: Clock) -> None:
+    def __init__(self, policy: Policy, *, receiver: InstanceReceiver, database: Database, clock: Clock) -> None:
         self.policy = policy
         self.refusals = RefusalLog(self._tell_refusal, clock=clock)
         self._receiver = receiver

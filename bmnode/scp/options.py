@@ -8,6 +8,7 @@ from bmnode.domain.peers import check_ae_title
 from bmnode.scp.policy import Policy
 from bmnode.scp.porch import PorchLimits
 from bmnode.scp.security import Security
+from bmnode.spool.journal import JournalOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +32,8 @@ class AcceptorOptions:
     dimse_timeout_s: float = 60.0
     network_timeout_s: float = 60.0
     """Longest silence, and longest time for one whole PDU."""
+    journal: JournalOptions | None = field(default_factory=JournalOptions)
+    """Where instances are durable before they have their files; None: each gets its file and its row at once."""
 
     def __post_init__(self) -> None:
         check_ae_title(self.ae_title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -47,6 +48,22 @@ class Receipt(StrEnum):
     """The same bytes were stored before: nothing changed."""
 
 
+class InstanceReceiver(Protocol):
+    """What keeps instances that arrive."""
+
+    def incoming(self) -> IncomingDataSet:
+        """Where an association's data sets go, one after the other."""
+        ...
+
+    def take_back(self, data_set: IncomingDataSet) -> None:
+        """An association needs it no more."""
+        ...
+
+    def receive(self, request: StoreRequest) -> Receipt:
+        """Keep an instance; on return it may be acknowledged."""
+        ...
+
+
 class Receiver:
     """Takes instances in.
 
@@ -68,7 +85,8 @@ class Receiver:
         self._spool = spool
         self._database = database
         self._clock = clock
-        self._due_at = due_at
+        self.due_at = due_at
+        """When a study is to be judged after an image."""
         self._idle: deque[IncomingDataSet] = deque(maxlen=_IDLE_BUFFERS)
 
     def incoming(self) -> IncomingDataSet:
@@ -92,10 +110,7 @@ class Receiver:
             SpoolFullError: there is no room.
             OSError, sqlalchemy.exc.SQLAlchemyError: disk or database failed.
         """
-        if not request.data_set:
-            raise MalformedInstanceError("the request has no data set")
-        identity = inspect_data_set(request.data_set, transfer_syntax_uid=request.transfer_syntax_uid)
-        _check_match(request, identity)
+        identity = identify(request)
         staged = self._stage(request, identity)
         try:
             with self._database.write() as connection:
@@ -121,7 +136,7 @@ class Receiver:
             instance = stored_instance(
                 identity, sha256=staged.sha256, size_bytes=staged.size_bytes, source_ae=source_ae, received_at=now
             )
-            record_arrival(connection, instance, due_at=self._due_at, event="instance_stored")
+            record_arrival(connection, instance, due_at=self.due_at, event="instance_stored")
             self._spool.publish(staged)
             return Receipt.STORED
         if known.sha256 != staged.sha256:
@@ -132,6 +147,18 @@ class Receiver:
             )
             self._spool.publish(staged)
         return Receipt.REPEATED
+
+
+def identify(request: StoreRequest) -> InstanceIdentity:
+    """Who the data set says it is, which is what the request says.
+
+    Raises MalformedInstanceError or MismatchedInstanceError.
+    """
+    if not request.data_set:
+        raise MalformedInstanceError("the request has no data set")
+    identity = inspect_data_set(request.data_set, transfer_syntax_uid=request.transfer_syntax_uid)
+    _check_match(request, identity)
+    return identity
 
 
 def _check_match(request: StoreRequest, identity: InstanceIdentity) -> None:

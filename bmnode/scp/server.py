@@ -12,6 +12,7 @@ from bmnode.clock import Clock
 from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from bmnode.scp.contexts import supported_contexts
 from bmnode.scp.handlers import Handlers
+from bmnode.scp.intake import Intake
 from bmnode.scp.options import AcceptorOptions
 from bmnode.scp.policy import Policy
 from bmnode.scp.receiver import Receiver
@@ -45,7 +46,8 @@ class Acceptor:
         self._options = options
         self._clock = clock
         receiver = Receiver(spool, database=database, clock=clock, due_at=quiet)
-        self._handlers = Handlers(options.policy, receiver=receiver, database=database, clock=clock)
+        self._intake = Intake(receiver, spool=spool, database=database, clock=clock, options=options.journal)
+        self._handlers = Handlers(options.policy, receiver=self._intake, database=database, clock=clock)
         self._server: AcceptorServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -57,10 +59,10 @@ class Acceptor:
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Listen.
+        """File what the journal left, then listen.
 
         Raises OSError where the address cannot be bound, ConfigError where a certificate cannot be used,
-        RuntimeError where it runs already.
+        RuntimeError where it runs already, and as `bmnode.spool.replay` where the journal cannot be filed.
         """
         if self._server is not None:
             raise RuntimeError("the acceptor runs already")
@@ -74,6 +76,11 @@ class Acceptor:
             store=self._handlers,
             doors=self._doors(),
         )
+        try:
+            self._intake.start()
+        except BaseException:
+            server.server_close()
+            raise
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": _POLL_S}, name="bmnode-acceptor", daemon=True
         )
@@ -106,7 +113,12 @@ class Acceptor:
             association.abort()
             association.join(_AFTER_ABORT_S)
         self._handlers.refusals.stop()
-        _LOG.info("acceptor_stopped", aborted=len(aborted))
+        is_filed = self._intake.stop(max(grace_s, _AFTER_ABORT_S))
+        _LOG.info("acceptor_stopped", aborted=len(aborted), journal_filed=is_filed)
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until everything that was acknowledged has its file and its row; whether it has."""
+        return self._intake.settle(timeout_s)
 
     def _doors(self) -> Doors:
         return Doors(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from bmnode.domain.records import StoredInstance, StudyRecord
+from bmnode.domain.records import StoredInstance
 from bmnode.spool.inspect import InstanceIdentity
-from bmnode.storage import AuditTrail, Instances, Studies
-
-DueAt = Callable[[StudyRecord | None, datetime], datetime]
-"""When a study is to be judged, given the study before an image (None: its first image) and the image's time."""
+from bmnode.storage import AuditLine, AuditTrail, DueAt, Instances, Studies
 
 
 def stored_instance(
@@ -34,19 +31,30 @@ def stored_instance(
 
 def record_arrival(connection: sa.Connection, instance: StoredInstance, *, due_at: DueAt, event: str) -> None:
     """Count the image in its study, add its row and audit it, in the transaction of the connection."""
-    studies = Studies(connection)
-    at = instance.received_at
-    studies.image_arrived(
-        instance.study_uid,
-        source_ae=instance.source_ae,
-        at=at,
-        due_at=due_at(studies.find(instance.study_uid), at),
-    )
-    Instances(connection).add(instance)
-    AuditTrail(connection).record(
-        event,
-        at=at,
-        actor=instance.source_ae,
-        subject=instance.sop_instance_uid,
-        detail={"sha256": instance.sha256, "size_bytes": instance.size_bytes, "study_uid": instance.study_uid},
+    record_arrivals(connection, (instance,), due_at=due_at, event=event)
+
+
+def record_arrivals(connection: sa.Connection, arrived: Sequence[StoredInstance], *, due_at: DueAt, event: str) -> None:
+    """The same for many images in the order in which they came, in a few statements."""
+    by_study: dict[str, list[tuple[str, datetime]]] = {}
+    for instance in arrived:
+        by_study.setdefault(instance.study_uid, []).append((instance.source_ae, instance.received_at))
+    for study_uid, images in by_study.items():
+        Studies(connection).images_arrived(study_uid, images, due_at=due_at)
+    Instances(connection).add_all(arrived)
+    AuditTrail(connection).record_all(
+        [
+            AuditLine(
+                event=event,
+                at=instance.received_at,
+                actor=instance.source_ae,
+                subject=instance.sop_instance_uid,
+                detail={
+                    "sha256": instance.sha256,
+                    "size_bytes": instance.size_bytes,
+                    "study_uid": instance.study_uid,
+                },
+            )
+            for instance in arrived
+        ]
     )

@@ -1,8 +1,9 @@
 """The spool and the database made to agree when the node starts.
 
-Nothing that was acknowledged is missing from either, unless somebody took it away: the row is
-committed after the file is durable. What a crash can leave is a temporary file, which nobody was
-promised, or a file whose row was not committed, which is adopted.
+Nothing that was acknowledged is missing from either, unless somebody took it away: it is in the
+journal until its file and then its row are durable. What a crash can leave is a journal that is
+not filed, which is filed first; a temporary file, which nobody was promised; or a file whose row
+was not committed, which is adopted.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ from bmnode.clock import Clock
 from bmnode.domain.records import StoredInstance
 from bmnode.errors import MalformedInstanceError
 from bmnode.observe.references import instance_ref
-from bmnode.spool.arrivals import DueAt, record_arrival, stored_instance
+from bmnode.spool.arrivals import record_arrival, stored_instance
+from bmnode.spool.filing import file_records
 from bmnode.spool.inspect import inspect_data_set
+from bmnode.spool.journal import Journal
 from bmnode.spool.part10 import read_file
+from bmnode.spool.records import JournalRecord
 from bmnode.spool.writer import SUFFIX, TEMPORARY_SUFFIX, Spool
-from bmnode.storage import AuditTrail, Database, Instances
+from bmnode.storage import AuditTrail, Database, DueAt, Instances
 
 ACTOR = "replay"
 _SUBJECT_LENGTH = 128
+_BATCH_BYTES = 1 << 24
 _LOG = structlog.get_logger(__name__)
 
 
@@ -41,6 +46,8 @@ class ReplayReport:
     """SOP Instance UIDs of rows that have no file."""
     quarantined: tuple[Path, ...]
     """Where files went that cannot be read as what their name says."""
+    journalled: int = 0
+    """How many instances were in the journal, not known to be filed."""
 
 
 def replay(spool: Spool, *, database: Database, clock: Clock, due_at: DueAt) -> ReplayReport:
@@ -50,6 +57,9 @@ def replay(spool: Spool, *, database: Database, clock: Clock, due_at: DueAt) -> 
     """
     spool.prepare()
     removed = _clear_temporaries(spool)
+    journal = Journal(spool)
+    journalled = file_journal(journal, spool=spool, database=database, clock=clock, due_at=due_at)
+    journal.close()
     with database.read() as connection:
         known = set(Instances(connection).uids())
     adopted: list[str] = []
@@ -71,8 +81,33 @@ def replay(spool: Spool, *, database: Database, clock: Clock, due_at: DueAt) -> 
     missing = tuple(sorted(sop_instance_uid for _, sop_instance_uid in known - present))
     _report_missing(missing, database=database, clock=clock)
     return ReplayReport(
-        temporaries_removed=removed, adopted=tuple(adopted), missing=missing, quarantined=tuple(quarantined)
+        temporaries_removed=removed,
+        adopted=tuple(adopted),
+        missing=missing,
+        quarantined=tuple(quarantined),
+        journalled=journalled,
     )
+
+
+def file_journal(journal: Journal, *, spool: Spool, database: Database, clock: Clock, due_at: DueAt) -> int:
+    """Give everything that a journal left behind its file and row, then empty it; how many instances that were.
+
+    Raises OSError, SpoolFullError or SQLAlchemyError; the journal then stays as it is.
+    """
+    last = {record.identity.sop_instance_uid: number for number, record in enumerate(journal.recover())}
+    batch: list[JournalRecord] = []
+    for number, record in enumerate(journal.recover()):
+        if last[record.identity.sop_instance_uid] == number:
+            batch.append(record)
+        if sum(len(item.content) for item in batch) >= _BATCH_BYTES:
+            file_records(batch, spool=spool, database=database, clock=clock, due_at=due_at)
+            batch.clear()
+    if batch:
+        file_records(batch, spool=spool, database=database, clock=clock, due_at=due_at)
+    journal.clear()
+    if last:
+        _LOG.warning("journal_replayed", instances=len(last))
+    return len(last)
 
 
 def _clear_temporaries(spool: Spool) -> int:

@@ -77,7 +77,7 @@ class GrowingFile:
             if self._unchecked >= _CHECKED_EVERY_BYTES:
                 self._check_space(len(data))
                 self._unchecked = 0
-            with _full_disk_named():
+            with full_disk_named():
                 _write_all(self._files, self._handle, data)
         except (OSError, SpoolFullError):
             self.discard()
@@ -129,7 +129,7 @@ class Spool:
     def __init__(self, directory: Path, *, min_free_bytes: int, file_system: FileSystem | None = None) -> None:
         self.directory = directory
         self._min_free_bytes = min_free_bytes
-        self._files = file_system or OsFileSystem()
+        self.files: FileSystem = file_system or OsFileSystem()
         self._durable_directories: set[Path] = set()
         self._is_prepared = False
 
@@ -156,17 +156,17 @@ class Spool:
 
     def has(self, study_uid: str, sop_instance_uid: str) -> bool:
         """Whether the instance's file is there."""
-        return self._files.exists(self.path(study_uid, sop_instance_uid))
+        return self.files.exists(self.path(study_uid, sop_instance_uid))
 
     def prepare(self) -> None:
         """Make the folders where they are missing; the first write would. Raises SpoolFullError or OSError."""
         if self._is_prepared:
             return
-        missing = takewhile(lambda path: not self._files.exists(path), self.directory.parents)
+        missing = takewhile(lambda path: not self.files.exists(path), self.directory.parents)
         folders = (self.directory, self.studies_directory, self.incoming_directory, self.quarantine_directory)
-        with _full_disk_named():
+        with full_disk_named():
             for path in (*reversed(tuple(missing)), *folders):
-                self._make_directory(path)
+                self.make_directory(path)
         self._is_prepared = True
 
     def stage(self, data_set: bytes | memoryview, *, identity: InstanceIdentity, source_ae: str) -> StagedFile:
@@ -188,15 +188,15 @@ class Spool:
             transfer_syntax_uid=identity.transfer_syntax_uid,
             source_ae=source_ae,
         )
-        self._check_space(len(head) + len(data_set))
+        self.check_space(len(head) + len(data_set))
         target = self.path(identity.study_uid, identity.sop_instance_uid)
         temporary = self._temporary()
         try:
-            with _full_disk_named():
+            with full_disk_named():
                 self._write_synced(temporary, (memoryview(head), memoryview(data_set)))
         except (OSError, SpoolFullError):
             with suppress(OSError):  # what is left is under a temporary name, which replay clears
-                self._files.remove(temporary)
+                self.files.remove(temporary)
             raise
         return StagedFile(
             temporary=temporary,
@@ -205,22 +205,48 @@ class Spool:
             size_bytes=len(data_set),
         )
 
+    def put(self, content: bytes, *, study_uid: str, sop_instance_uid: str) -> None:
+        """Write a whole file under its name; durable with the next `sync`. Raises SpoolFullError or OSError."""
+        self.prepare()
+        self._put(content, self.path(study_uid, sop_instance_uid))
+
+    def put_aside(self, content: bytes, *, name: str) -> None:
+        """Write a file that disturbs nobody; durable with the next `sync`. Raises SpoolFullError or OSError."""
+        self.prepare()
+        self._put(content, self.quarantine_directory / f"{name}{SUFFIX}")
+
+    def _put(self, content: bytes, target: Path) -> None:
+        temporary = self._temporary()
+        with full_disk_named():
+            self.make_directory(target.parent)
+            handle = self.files.create(temporary)
+            try:
+                _write_all(self.files, handle, memoryview(content))
+            finally:
+                self.files.close(handle)
+            self.files.replace(temporary, target)
+
+    def sync(self) -> None:
+        """Return when every file that was put is on the disk under its name. Raises OSError."""
+        with full_disk_named():
+            self.files.sync_all(self.directory)
+
     def open_file(self) -> GrowingFile:
         """A new file under a temporary name, for a data set whose length is not known yet.
 
         Raises SpoolFullError or OSError.
         """
         self.prepare()
-        self._check_space(0)
-        with _full_disk_named():
-            return GrowingFile(self._temporary(), files=self._files, check_space=self._check_space)
+        self.check_space(0)
+        with full_disk_named():
+            return GrowingFile(self._temporary(), files=self.files, check_space=self.check_space)
 
     def stage_file(self, file: GrowingFile, data_set: memoryview, *, identity: InstanceIdentity) -> StagedFile:
         """Sync a file that holds head and data set already; the counterpart of `stage`.
 
         Raises SpoolFullError or OSError. Nothing is left behind.
         """
-        with _full_disk_named():
+        with full_disk_named():
             file.finish()
         return StagedFile(
             temporary=file.path,
@@ -235,10 +261,10 @@ class Spool:
         Raises SpoolFullError or OSError; whether the name is there afterwards is then unknown,
         and the instance must not be acknowledged.
         """
-        with _full_disk_named():
-            self._make_directory(staged.target.parent)
-            self._files.replace(staged.temporary, staged.target)
-            self._files.sync_directory(staged.target.parent)
+        with full_disk_named():
+            self.make_directory(staged.target.parent)
+            self.files.replace(staged.temporary, staged.target)
+            self.files.sync_directory(staged.target.parent)
         return SpooledFile(path=staged.target, sha256=staged.sha256, size_bytes=staged.size_bytes)
 
     def write(self, data_set: bytes | memoryview, *, identity: InstanceIdentity, source_ae: str) -> SpooledFile:
@@ -249,49 +275,51 @@ class Spool:
         """Move a file of the studies to where it disturbs nobody; returns where that is."""
         self.prepare()
         target = self.quarantine_directory / f"{path.parent.name}_{path.name}"
-        self._files.replace(path, target)
-        self._files.sync_directory(self.quarantine_directory)
+        self.files.replace(path, target)
+        self.files.sync_directory(self.quarantine_directory)
         return target
 
     def discard(self, staged: StagedFile) -> None:
         """Forget a staged instance; harmless after it was published."""
-        self._files.remove(staged.temporary)
+        self.files.remove(staged.temporary)
 
     def _temporary(self) -> Path:
         return self.incoming_directory / f"{secrets.token_hex(16)}{TEMPORARY_SUFFIX}"
 
-    def _check_space(self, size_bytes: int) -> None:
-        free = self._files.free_bytes(self.directory)
+    def check_space(self, size_bytes: int) -> None:
+        """Raises SpoolFullError where so many bytes more would leave less free space than the watermark."""
+        free = self.files.free_bytes(self.directory)
         if free - size_bytes < self._min_free_bytes:
             raise SpoolFullError(
                 f"{free} bytes are free where the spool lies, {self._min_free_bytes} must stay free; free some space"
             )
 
     def _write_synced(self, path: Path, parts: tuple[memoryview, ...]) -> None:
-        handle = self._files.create(path)
+        handle = self.files.create(path)
         try:
             for part in parts:
-                _write_all(self._files, handle, part)
-            self._files.sync(handle)
+                _write_all(self.files, handle, part)
+            self.files.sync(handle)
         finally:
-            self._files.close(handle)
+            self.files.close(handle)
 
-    def _make_directory(self, path: Path) -> None:
+    def make_directory(self, path: Path) -> None:
         """Make a directory whose own name is durable when this returns.
 
         That it exists proves nothing: another thread may have made it a moment ago and still be
         waiting for its sync. So each process syncs the parent once a directory.
         """
-        made = self._files.make_directory(path)
+        made = self.files.make_directory(path)
         if made or path not in self._durable_directories:
-            self._files.sync_directory(path.parent)
+            self.files.sync_directory(path.parent)
             if len(self._durable_directories) >= _REMEMBERED_DIRECTORIES:
                 self._durable_directories.clear()
             self._durable_directories.add(path)
 
 
 @contextmanager
-def _full_disk_named() -> Iterator[None]:
+def full_disk_named() -> Iterator[None]:
+    """Turn the errors of a full disk into SpoolFullError."""
     try:
         yield
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -23,6 +24,37 @@ def chain_hash(
     return digest((previous_hash, str(sequence), at.isoformat(), event, outcome, *rest))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditLine:
+    """What is to be told. `subject` is a UID, job or peer, `detail` free of patient identity."""
+
+    event: str
+    at: datetime
+    actor: str
+    subject: str
+    outcome: str = "success"
+    detail: Mapping[str, object] | None = None
+
+
+def _chained(line: AuditLine, *, sequence: int, previous_hash: str) -> AuditEntry:
+    text = json.dumps(line.detail or {}, sort_keys=True)
+    rest = (line.actor, line.subject, text)
+    line_hash = chain_hash(
+        previous_hash, sequence=sequence, at=line.at, event=line.event, outcome=line.outcome, rest=rest
+    )
+    return AuditEntry(
+        sequence=sequence,
+        at=line.at,
+        event=line.event,
+        outcome=line.outcome,
+        actor=line.actor,
+        subject=line.subject,
+        detail=text,
+        previous_hash=previous_hash,
+        hash=line_hash,
+    )
+
+
 class AuditTrail:
     """The audit table on one connection that writes."""
 
@@ -40,27 +72,23 @@ class AuditTrail:
         detail: Mapping[str, object] | None = None,
     ) -> AuditEntry:
         """Append a line. `subject` is a UID, job or peer, `detail` free of patient identity."""
+        line = AuditLine(event=event, at=at, actor=actor, subject=subject, outcome=outcome, detail=detail)
+        return self.record_all((line,))[0]
+
+    def record_all(self, lines: Sequence[AuditLine]) -> Sequence[AuditEntry]:
+        """Append lines in their order, in one statement."""
         query = sa.select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
         last = self._connection.execute(query).first()
-        sequence, previous_hash = (1, GENESIS) if last is None else (last.sequence + 1, last.hash)
-        text = json.dumps(detail or {}, sort_keys=True)
-        line_hash = chain_hash(
-            previous_hash, sequence=sequence, at=at, event=event, outcome=outcome, rest=(actor, subject, text)
-        )
-        entry = AuditEntry(
-            sequence=sequence,
-            at=at,
-            event=event,
-            outcome=outcome,
-            actor=actor,
-            subject=subject,
-            detail=text,
-            previous_hash=previous_hash,
-            hash=line_hash,
-        )
-        row = {column.name: getattr(entry, column.name) for column in audit.columns}
-        self._connection.execute(audit.insert().values(row))
-        return entry
+        sequence, previous_hash = (0, GENESIS) if last is None else (last.sequence, last.hash)
+        entries: list[AuditEntry] = []
+        for line in lines:
+            sequence += 1
+            entries.append(_chained(line, sequence=sequence, previous_hash=previous_hash))
+            previous_hash = entries[-1].hash
+        rows = [{column.name: getattr(entry, column.name) for column in audit.columns} for entry in entries]
+        if rows:
+            self._connection.execute(audit.insert(), rows)
+        return entries
 
     def entries(self, *, subject: str | None = None) -> Sequence[AuditEntry]:
         """Lines in order, of one subject or all."""

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
 from bmnode.domain.records import StoredInstance
 from bmnode.errors import NotFoundError
+from bmnode.storage.database import Database
 from bmnode.storage.tables import instances, revision_instances
+
+
+class InstanceLookup:
+    """Whether an instance is known, asked for every instance that arrives: the statement is made once.
+
+    Args:
+        database: asked in a transaction of its own each time, so that every commit before the question counts.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._query = sa.select(sa.literal(1)).where(instances.c.sop_instance_uid == sa.bindparam("uid"))
+
+    def is_known(self, sop_instance_uid: str) -> bool:
+        """Whether there is a row."""
+        with self._database.read() as connection:
+            return connection.execute(self._query, {"uid": sop_instance_uid}).first() is not None
 
 
 class Instances:
@@ -21,6 +39,18 @@ class Instances:
         """Record an instance. Its study's row must exist; a second row for a SOP Instance UID is an IntegrityError."""
         row = {column.name: getattr(instance, column.name) for column in instances.columns}
         self._connection.execute(instances.insert().values(row))
+
+    def add_all(self, found: Sequence[StoredInstance]) -> None:
+        """Record instances, as `add` does each."""
+        rows = [{column.name: getattr(item, column.name) for column in instances.columns} for item in found]
+        if rows:
+            self._connection.execute(instances.insert(), rows)
+
+    def find_all(self, sop_instance_uids: Sequence[str]) -> Mapping[str, StoredInstance]:
+        """Those of the instances that are known, by SOP Instance UID."""
+        query = sa.select(instances).where(instances.c.sop_instance_uid.in_(sop_instance_uids))
+        found = [StoredInstance(**row) for row in self._connection.execute(query).mappings()]
+        return {item.sop_instance_uid: item for item in found}
 
     def find(self, sop_instance_uid: str) -> StoredInstance | None:
         """The instance, or None."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,9 +14,41 @@ from bmnode.domain.states import STUDY_TRANSITIONS, StudyEvent, StudyState, adva
 from bmnode.errors import NotFoundError
 from bmnode.storage.tables import instances, revision_instances, revisions, studies
 
+DueAt = Callable[[StudyRecord | None, datetime], datetime]
+"""When a study is to be judged, given the study before an image (None: its first image) and the image's time."""
+
 
 def _study(row: sa.RowMapping) -> StudyRecord:
     return StudyRecord(**{**row, "state": StudyState(row["state"])})
+
+
+def _with_image(
+    known: StudyRecord | None, study_uid: str, *, source_ae: str, at: datetime, due_at: datetime
+) -> StudyRecord:
+    """A study after one more image."""
+    if known is None:
+        return StudyRecord(
+            study_uid=study_uid,
+            state=StudyState.RECEIVING,
+            version=1,
+            revision=0,
+            instance_count=1,
+            source_ae=source_ae,
+            first_received_at=at,
+            opened_at=at,
+            last_received_at=at,
+            due_at=due_at,
+        )
+    return replace(
+        known,
+        state=advance(STUDY_TRANSITIONS, known.state, StudyEvent.IMAGE_ARRIVED),
+        version=known.version + 1,
+        instance_count=known.instance_count + 1,
+        source_ae=source_ae,
+        opened_at=known.opened_at if known.state is StudyState.RECEIVING else at,
+        last_received_at=at,
+        due_at=due_at,
+    )
 
 
 class Studies:
@@ -44,33 +77,22 @@ class Studies:
 
     def image_arrived(self, study_uid: str, *, source_ae: str, at: datetime, due_at: datetime) -> StudyRecord:
         """Count one more image: opens the study, or re-opens it, and puts off its judgement to `due_at`."""
+        return self.images_arrived(study_uid, ((source_ae, at),), due_at=lambda _study, _at: due_at)
+
+    def images_arrived(self, study_uid: str, images: Sequence[tuple[str, datetime]], *, due_at: DueAt) -> StudyRecord:
+        """Count images, given as (sender, time) in their order, as if each had come by itself."""
         known = self.find(study_uid)
+        study = known
+        for source_ae, at in images:
+            study = _with_image(study, study_uid, source_ae=source_ae, at=at, due_at=due_at(study, at))
+        if study is None or known is study:
+            return self.get(study_uid)
+        row = {column.name: getattr(study, column.name) for column in studies.columns}
         if known is None:
-            self._connection.execute(
-                studies.insert().values(
-                    study_uid=study_uid,
-                    state=StudyState.RECEIVING,
-                    version=1,
-                    instance_count=1,
-                    source_ae=source_ae,
-                    first_received_at=at,
-                    opened_at=at,
-                    last_received_at=at,
-                    due_at=due_at,
-                )
-            )
+            self._connection.execute(studies.insert().values(row))
         else:
-            self._update(
-                study_uid,
-                state=advance(STUDY_TRANSITIONS, known.state, StudyEvent.IMAGE_ARRIVED),
-                version=known.version + 1,
-                instance_count=known.instance_count + 1,
-                source_ae=source_ae,
-                opened_at=known.opened_at if known.state is StudyState.RECEIVING else at,
-                last_received_at=at,
-                due_at=due_at,
-            )
-        return self.get(study_uid)
+            self._update(study_uid, **{name: value for name, value in row.items() if name != "study_uid"})
+        return study
 
     def due(self, at: datetime) -> Sequence[StudyRecord]:
         """Studies still receiving whose time has come, longest waiting first."""

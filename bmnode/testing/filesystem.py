@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,6 +123,48 @@ class SimulatedFileSystem:
         if path not in self._files:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         return memoryview(bytes(self._files[path].content))
+
+    def open_segment(self, path: Path, size: int) -> int:
+        """Open a file of this size, made where it is missing."""
+        self._operate()
+        self._need_directory(path.parent)
+        file = self._files.setdefault(path, _File())
+        missing = size - len(file.content)
+        if missing > self.capacity_bytes - self._used():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        file.content += bytes(max(missing, 0))
+        handle = self._next_handle
+        self._next_handle += 1
+        self._handles[handle] = file
+        return handle
+
+    def write_at(self, handle: int, parts: Sequence[memoryview], offset: int) -> int:
+        """Write as much as a single write takes."""
+        self._operate()
+        data = b"".join(parts)[: self._largest_write]
+        self._handles[handle].content[offset : offset + len(data)] = data
+        return len(data)
+
+    def read_at(self, handle: int, offset: int, length: int) -> bytes:
+        """What was written, on the disk or not."""
+        return bytes(self._handles[handle].content[offset : offset + length])
+
+    def sync_data(self, handle: int) -> None:
+        """Put the content on the disk."""
+        self.sync(handle)
+
+    def sync_all(self, directory: Path) -> None:
+        """Put everything on the disk."""
+        self._operate()
+        self._need_directory(directory)
+        for file in self._files.values():
+            file.durable = bytes(file.content)
+        self._durable_files = dict(self._files)
+        self._durable_directories |= self._directories
+
+    def list(self, directory: Path, suffix: str) -> Sequence[Path]:
+        """Files of a directory whose names end so."""
+        return tuple(path for path in self._files if path.parent == directory and path.name.endswith(suffix))
 
     def free_bytes(self, path: Path) -> int:
         """What is left of the capacity."""

@@ -6,7 +6,7 @@ import errno
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from bmnode.domain.records import StudyRecord
 from bmnode.scp import AcceptorOptions
 from bmnode.scp.policy import Admission, PeerRule, Policy
 from bmnode.spool.filesystem import OsFileSystem
+from bmnode.spool.records import PAGE_BYTES
 from tests.support.acceptor import ReceivingNode, after_quiet, receiving_node, store
 from tests.support.encoded import EncodedInstance, ct_slices, encode_instance, encoded_ct
 from tests.support.polling import eventually
@@ -127,6 +128,14 @@ class FillableDisk(OsFileSystem):
 
     is_full = False
 
+    def write_at(self, handle: int, parts: Sequence[memoryview], offset: int) -> int:
+        """Half of a record, then ENOSPC; the first page of a segment is rewritten in place."""
+        if not self.is_full or not offset:
+            return super().write_at(handle, parts, offset)
+        if offset % PAGE_BYTES:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write_at(handle, [parts[0][: len(parts[0]) // 2]], offset)
+
     def write(self, handle: int, data: memoryview) -> int:
         """Half of it, then ENOSPC."""
         if not self.is_full:
@@ -134,6 +143,19 @@ class FillableDisk(OsFileSystem):
         if len(data) < 1000:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(handle, data[: len(data) // 2])
+
+
+class DefectiveDisk(OsFileSystem):
+    """A disk whose first record meets an error that nobody foresaw."""
+
+    def __init__(self, defects: list[Exception]) -> None:
+        self._defects = defects
+
+    def write_at(self, handle: int, parts: Sequence[memoryview], offset: int) -> int:
+        """Raise what is left to raise."""
+        if offset and self._defects:
+            raise self._defects.pop()
+        return super().write_at(handle, parts, offset)
 
 
 def test_a_full_disk_is_out_of_resources_and_recovers(tmp_path: Path, good: EncodedInstance) -> None:
@@ -163,20 +185,32 @@ def test_a_database_that_fails_is_out_of_resources(node: ReceivingNode, good: En
 
 def test_a_defect_becomes_a_status_and_never_a_name_in_the_log(tmp_path: Path, good: EncodedInstance) -> None:
     """An error that nobody foresaw is a processing failure; log and audit tell of it without the patient."""
-    defects = iter([KeyError("Müller^P1"), None])
-
-    def quiet(study: StudyRecord | None, at: datetime) -> datetime:
-        defect = next(defects)
-        if defect is not None:
-            raise defect
-        return after_quiet(study, at)
-
-    with capture_logs() as events, receiving_node(tmp_path, quiet=quiet) as node, node.peer(good) as peer:
+    disk = DefectiveDisk([KeyError("Müller^P1")])
+    with capture_logs() as events, receiving_node(tmp_path, file_system=disk) as node, node.peer(good) as peer:
         assert store(peer, good) == 0x0110
         assert store(peer, good) == 0x0000
         assert [refusal["reason"] for refusal in _refusals(node)] == ["KeyError"]
     told = [{key: value for key, value in event.items() if key != "exc_info"} for event in events]
     assert "instance_refused" in str(told)
+    assert "Müller" not in str(told)
+
+
+def test_an_instance_that_cannot_be_filed_waits_and_is_not_lost(tmp_path: Path) -> None:
+    """What was acknowledged is tried again until it has its file and row; nobody else waits for it."""
+    first, second = encoded_ct(tmp_path / "source", count=2)
+    failures = iter([KeyError("Müller^P1"), KeyError("Müller^P1")])
+
+    def quiet(study: StudyRecord | None, at: datetime) -> datetime:
+        failure = next(failures, None)
+        if failure is not None:
+            raise failure
+        return after_quiet(study, at)
+
+    with capture_logs() as events, receiving_node(tmp_path, quiet=quiet) as node, node.peer(first) as peer:
+        assert [store(peer, first), store(peer, second), store(peer, first)] == [0x0000] * 3
+        assert all(node.row(instance.sop_instance_uid) is not None for instance in (first, second))
+    told = [event for event in events if event["event"] == "filing_failed"]
+    assert [event["error"] for event in told] == ["KeyError"] * 2
     assert "Müller" not in str(told)
 
 

@@ -104,6 +104,7 @@ def test_the_stream_goes_on_after_a_kill(tmp_path: Path, repository_root: Path) 
         _stream(port, stream, acknowledged=acknowledged)
     assert acknowledged == stream
     database = database_of(tmp_path)
+    replay(spool_of(tmp_path), database=database, clock=FakeClock(), due_at=due_at)
     with database.read() as connection:
         assert Studies(connection).get(stream[0].study_uid).instance_count == len(stream)
     database.dispose()

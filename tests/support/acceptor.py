@@ -12,12 +12,14 @@ from bmnode.domain.records import AuditEntry, StoredInstance, StudyRecord
 from bmnode.scp import Acceptor, AcceptorOptions
 from bmnode.spool import DueAt, Spool
 from bmnode.spool.filesystem import FileSystem
+from bmnode.spool.journal import JOURNAL
 from bmnode.storage import AuditTrail, Database, Instances, Studies
 from bmnode.testing.clock import FakeClock
 from tests.support.encoded import EncodedInstance
 from tests.support.raw_peer import RawPeer
 
 QUIET = timedelta(seconds=30)
+_SETTLE_S = 20.0
 
 
 def after_quiet(_study: StudyRecord | None, at: datetime) -> datetime:
@@ -45,18 +47,25 @@ class ReceivingNode:
         contexts = [(sop_class, (syntax,)) for sop_class, syntax in pairs]
         return RawPeer(self.port, contexts=contexts, calling_ae=calling_ae, called_ae=called_ae)
 
+    def settle(self) -> None:
+        """Wait until what was acknowledged has its file and row; a node that is stopped has."""
+        assert self.acceptor.settle(_SETTLE_S), "the journal was not filed in time"
+
     def row(self, sop_instance_uid: str) -> StoredInstance | None:
         """The instance's row."""
+        self.settle()
         with self.database.read() as connection:
             return Instances(connection).find(sop_instance_uid)
 
     def study(self, study_uid: str) -> StudyRecord | None:
         """The study's row."""
+        self.settle()
         with self.database.read() as connection:
             return Studies(connection).find(study_uid)
 
     def audit(self, event: str) -> list[AuditEntry]:
         """The audit lines of one event."""
+        self.settle()
         with self.database.read() as connection:
             return [entry for entry in AuditTrail(connection).entries() if entry.event == event]
 
@@ -65,8 +74,11 @@ class ReceivingNode:
         return self.spool.path(instance.study_uid, instance.sop_instance_uid).read_bytes()[-instance.size_bytes :]
 
     def files(self) -> list[Path]:
-        """Every file in the spool, temporaries included."""
-        return sorted(path for path in self.spool.directory.rglob("*") if path.is_file())
+        """Every file in the spool, temporaries included, once the journal is filed; not its segments."""
+        self.settle()
+        return sorted(
+            path for path in self.spool.directory.rglob("*") if path.is_file() and path.parent.name != JOURNAL
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A receiver in a process of its own, for tests that kill it: `python -m tests.support.receiving_process FOLDER`.
+"""A receiver in a process of its own, to be killed: `python -m tests.support.receiving_process FOLDER [journal|files]`.
 
 Writes the port to standard output and serves until its standard input ends.
 """
@@ -13,7 +13,7 @@ from bmnode.clock import SystemClock
 from bmnode.domain.records import StudyRecord
 from bmnode.observe.logging import configure_logging
 from bmnode.scp import Acceptor, AcceptorOptions
-from bmnode.spool import Spool
+from bmnode.spool import JournalOptions, Spool
 from bmnode.storage import Database
 
 
@@ -32,12 +32,13 @@ def due_at(_study: StudyRecord | None, at: datetime) -> datetime:
     return at + timedelta(seconds=30)
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, *, mode: str = "journal") -> None:
     """Serve until standard input ends."""
     configure_logging(level="WARNING")
     database = database_of(directory)
     database.migrate()
-    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1")
+    journal = JournalOptions() if mode == "journal" else None
+    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", journal=journal)
     acceptor = Acceptor(options, spool=spool_of(directory), database=database, clock=SystemClock(), quiet=due_at)
     acceptor.start()
     sys.stdout.write(f"{acceptor.port}\n")
@@ -47,4 +48,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), mode=sys.argv[2] if len(sys.argv) > 2 else "journal")

@@ -1,0 +1,324 @@
+"""The journal: where an instance is durable before it has its file.
+
+    <spool>/journal/00.seg, 01.seg, ...     segments of a fixed size, used again and again
+
+A segment's first page is its mark: its epoch, which no other turn of any segment has, and up to
+which offset everything is filed. Behind it come records, each of the segment's epoch, one
+behind the other. Records are written one at a time, and `commit` flushes: whoever comes while a
+flush runs waits for the next, which serves all who came meanwhile. So what lies before a record
+that was committed is whole, and reading may end at the first place that holds no record.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bmnode.errors import SpoolFullError
+from bmnode.spool.filesystem import FileSystem
+from bmnode.spool.inspect import InstanceIdentity
+from bmnode.spool.records import (
+    PAGE_BYTES,
+    JournalRecord,
+    SegmentMark,
+    decode_mark,
+    decode_record,
+    decode_records,
+    encode_mark,
+    encode_record,
+    padded,
+)
+from bmnode.spool.writer import Spool, full_disk_named
+
+JOURNAL = "journal"
+SEGMENT_SUFFIX = ".seg"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalOptions:
+    """How much the journal may take. Raises ValueError where that cannot be used."""
+
+    segment_bytes: int = 1 << 26
+    segments: int = 8
+    room_wait_s: float = 20.0
+    """[P] How long a receiver waits for a segment to be filed: less than senders wait for their answer."""
+
+    def __post_init__(self) -> None:
+        if self.segment_bytes < 2 * PAGE_BYTES or self.segment_bytes % PAGE_BYTES:
+            raise ValueError("a segment has whole pages, and more than one")
+        if self.segments < 2:
+            raise ValueError("one segment is filed while another is written: at least two")
+
+
+@dataclass(slots=True, eq=False)
+class _Segment:
+    path: Path
+    handle: int
+    epoch: int = 0
+    end: int = PAGE_BYTES
+    """Where the next record goes."""
+    open_entries: set[int] = field(default_factory=set)
+    """Offsets of records that are not filed."""
+    synced_to: int = 0
+    """Number of the last record that a flush put on the disk."""
+    is_failed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class JournalEntry:
+    """A record that was written; durable once it is committed."""
+
+    identity: InstanceIdentity
+    source_ae: str
+    received_at: datetime
+    segment: _Segment
+    offset: int
+    length: int
+    number: int
+
+
+class Journal:
+    """The journal of one spool. `recover` comes before the first `append`.
+
+    Args:
+        spool: whose directory, disk and watermark it shares.
+        options: its size.
+    """
+
+    def __init__(self, spool: Spool, *, options: JournalOptions | None = None) -> None:
+        self._spool = spool
+        self._files: FileSystem = spool.files
+        self._options = options or JournalOptions()
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._free: list[_Segment] = []
+        self._used: list[_Segment] = []
+        self._current: _Segment | None = None
+        self._epoch = 0
+        self._written = self._synced = 0
+        self._is_syncing = False
+
+    @property
+    def directory(self) -> Path:
+        """Where the segments lie."""
+        return self._spool.directory / JOURNAL
+
+    @property
+    def largest_bytes(self) -> int:
+        """The largest data set that it takes."""
+        return self._options.segment_bytes - 4 * PAGE_BYTES
+
+    def recover(self) -> Iterator[JournalRecord]:
+        """What is not filed, in the order in which it was received; call `clear` once it is filed."""
+        marked = []
+        for path in self._paths():
+            segment = self._files.read(path)
+            mark = decode_mark(segment)
+            if mark is not None:
+                marked.append((mark.epoch, segment))
+        marked.sort(key=lambda pair: pair[0])
+        self._epoch = marked[-1][0] if marked else self._epoch
+        for _, segment in marked:
+            for _, _, record in decode_records(segment):
+                yield record
+
+    def clear(self) -> None:
+        """Everything that `recover` gave is filed: start with empty segments. Raises OSError."""
+        self.close()
+        for path in self._paths():
+            segment = _Segment(path=path, handle=self._files.open_segment(path, 0))
+            self._epoch += 1
+            segment.epoch = self._epoch
+            self._write_mark(segment, filed_to=self._options.segment_bytes)
+            self._files.sync_data(segment.handle)
+            self._free.append(segment)
+
+    def close(self) -> None:
+        """Give the segments' handles back. What is not filed stays for `recover`."""
+        for segment in (*self._free, *self._used):
+            self._files.close(segment.handle)
+        self._free, self._used, self._current = [], [], None
+
+    def append(
+        self, identity: InstanceIdentity, *, source_ae: str, received_at: datetime, file: tuple[bytes, memoryview]
+    ) -> JournalEntry:
+        """Write a record; it is durable when `commit` returned.
+
+        Args:
+            identity: of the instance.
+            source_ae: who sent it.
+            received_at: when.
+            file: its file: head, and data set as received.
+
+        Raises:
+            SpoolFullError: no segment was filed in time, or the disk is full.
+            OSError: the disk failed otherwise.
+        """
+        size = len(file[0]) + len(file[1])
+        with self._writing:
+            segment = self._segment_for(padded(size + PAGE_BYTES))
+            parts = encode_record(
+                epoch=segment.epoch, identity=identity, source_ae=source_ae, received_at=received_at, file=file
+            )
+            length = sum(len(part) for part in parts)
+            with full_disk_named():
+                self._write(segment, parts, segment.end)
+            with self._changed:
+                self._written += 1
+                entry = JournalEntry(
+                    identity=identity,
+                    source_ae=source_ae,
+                    received_at=received_at,
+                    segment=segment,
+                    offset=segment.end,
+                    length=length,
+                    number=self._written,
+                )
+                segment.open_entries.add(entry.offset)
+                segment.end += padded(length)
+            return entry
+
+    def commit(self, entry: JournalEntry) -> None:
+        """Return when the record is on the disk. Raises OSError where the flush failed: it counts as not written."""
+        with self._changed:
+            while self._is_syncing and self._synced < entry.number:
+                self._changed.wait()
+            if self._synced < entry.number:
+                self._is_syncing = True
+                upto = self._written
+                segment = self._current
+            else:
+                upto, segment = 0, None
+        if segment is not None:
+            self._sync(segment, upto)
+        with self._changed:
+            if entry.number > entry.segment.synced_to:
+                entry.segment.open_entries.discard(entry.offset)
+                raise OSError("the journal could not be flushed")
+
+    def read(self, entry: JournalEntry) -> JournalRecord:
+        """A record as it was written. Raises OSError where the disk does not give it back."""
+        encoded = self._files.read_at(entry.segment.handle, entry.offset, entry.length)
+        return decode_record(memoryview(encoded), epoch=entry.segment.epoch)
+
+    def filed(self, entries: Sequence[JournalEntry]) -> None:
+        """These have their files and rows, durably: their place may be used again. Raises OSError."""
+        by_segment: dict[_Segment, set[int]] = {}
+        for entry in entries:
+            by_segment.setdefault(entry.segment, set()).add(entry.offset)
+        for segment, offsets in by_segment.items():
+            # Until its mark is on the disk the segment must not be taken for free.
+            with self._changed:
+                filed_to = min(segment.open_entries - offsets, default=segment.end)
+            self._write_mark(segment, filed_to=filed_to)
+            self._files.sync_data(segment.handle)
+            with self._changed:
+                segment.open_entries -= offsets
+                if segment is not self._current:
+                    self._retire(segment)
+                self._changed.notify_all()
+
+    def _sync(self, segment: _Segment, upto: int) -> None:
+        is_synced = False
+        with suppress(OSError):
+            self._files.sync_data(segment.handle)
+            is_synced = True
+        with self._changed:
+            if not is_synced:
+                # What the kernel could not write it forgets: nothing more goes to this segment.
+                segment.is_failed = True
+            elif not segment.is_failed:
+                segment.synced_to = upto
+            self._synced = max(self._synced, upto)
+            self._is_syncing = False
+            self._changed.notify_all()
+
+    def _segment_for(self, size: int) -> _Segment:
+        """The segment that has room, another one where the current has not. Called by one thread at a time."""
+        current = self._current
+        if current is not None and not current.is_failed and current.end + size <= self._options.segment_bytes:
+            return current
+        with self._changed:
+            while self._is_syncing:
+                self._changed.wait()
+            self._is_syncing = True
+            upto = self._written
+        if current is None:
+            with self._changed:
+                self._is_syncing = False
+        else:
+            self._sync(current, upto)
+        segment = self._next()
+        self._epoch += 1
+        segment.epoch, segment.end = self._epoch, PAGE_BYTES
+        self._write_mark(segment, filed_to=PAGE_BYTES)
+        with self._changed:
+            self._used.append(segment)
+            self._current = segment
+            self._retire(current)
+        return segment
+
+    def _retire(self, segment: _Segment | None) -> None:
+        """A segment that is full and filed already is free."""
+        if segment is None or segment.open_entries or segment not in self._used:
+            return
+        self._used.remove(segment)
+        if segment.is_failed:
+            self._files.close(segment.handle)
+        else:
+            self._free.append(segment)
+
+    def _next(self) -> _Segment:
+        """A segment to write: one that is free, a new one, or the next that becomes free."""
+        with self._changed:
+            if self._free:
+                return self._free.pop(0)
+            count = len(self._used)
+            if count >= self._options.segments:
+                self._changed.wait_for(lambda: bool(self._free), timeout=self._options.room_wait_s)
+                if self._free:
+                    return self._free.pop(0)
+                raise SpoolFullError("the journal is full: the disk or the database does not keep up, or failed")
+        return self._make(count)
+
+    def _make(self, count: int) -> _Segment:
+        self._spool.prepare()
+        self._spool.check_space(self._options.segment_bytes)
+        taken = {segment.path for segment in self._used}
+        paths = (self.directory / f"{number:02d}{SEGMENT_SUFFIX}" for number in range(count * 2 + 2))
+        path = next(path for path in paths if path not in taken)
+        with full_disk_named():
+            self._spool.make_directory(self.directory)
+            try:
+                handle = self._files.open_segment(path, self._options.segment_bytes)
+                self._files.sync_directory(self.directory)
+            except OSError:
+                with suppress(OSError):
+                    self._files.remove(path)
+                raise
+        return _Segment(path=path, handle=handle)
+
+    def _paths(self) -> Sequence[Path]:
+        return sorted(self._files.list(self.directory, SEGMENT_SUFFIX))
+
+    def _write_mark(self, segment: _Segment, *, filed_to: int) -> None:
+        mark = memoryview(encode_mark(SegmentMark(epoch=segment.epoch, filed_to=filed_to)))
+        self._write(segment, (mark,), 0)
+
+    def _write(self, segment: _Segment, parts: Sequence[bytes | memoryview], offset: int) -> None:
+        """Write all parts, however few bytes each call takes."""
+        left = [memoryview(part) for part in parts if len(part)]
+        while left:
+            taken = self._files.write_at(segment.handle, left, offset)
+            if not taken:
+                raise OSError(errno.EIO, "the journal takes no more bytes")
+            offset += taken
+            while left and taken >= len(left[0]):
+                taken -= len(left.pop(0))
+            if left:
+                left[0] = left[0][taken:]
