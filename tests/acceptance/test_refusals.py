@@ -271,11 +271,11 @@ REFUSED = (
         words="spine lies at the front",
     ),
     Case(
-        name="SPECT/CT on its side",
+        name="SPECT/CT turned half round",
         study="spect",
-        change=make.turned(lambda pixels: np.rot90(pixels, axes=(-2, -1))),
+        change=make.turned(lambda pixels: np.rot90(pixels, k=2, axes=(-2, -1))),
         reason=Reason.UNEXPLAINED_ORIENTATION,
-        words="spine",
+        words="spine lies at the front",
     ),
 )
 
@@ -291,14 +291,14 @@ FLAGGED = (
         name="SPECT dose in kBq",
         study="spect",
         change=make.of_modality("NM", make.drug(RadionuclideTotalDose="680000")),
-        words="An injected dose of 0.68 MBq is not plausible; it may be written in another unit",
+        words="an injected dose of 0.68 MBq is not plausible; it may be written in another unit",
         without="SUVbw",
     ),
     Flagged(
         name="SPECT dose in mCi",
         study="spect",
         change=make.of_modality("NM", make.drug(RadionuclideTotalDose="18.4")),
-        words="An injected dose of 18.4 MBq is not plausible; it may be written in another unit",
+        words="an injected dose of 18.4 MBq is not plausible; it may be written in another unit",
         without="SUVbw",
     ),
     Flagged(
