@@ -24,6 +24,7 @@ from bmnode.domain.codes import Concept, Finding, Laterality, Unit
 from bmnode.domain.geometry import BoolArray, CroppedMask, ImagePolygon
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.objects import ResultKind
+from bmnode.domain.outlines import outline
 from bmnode.domain.results import (
     FindingResult,
     Measurement,
@@ -37,7 +38,6 @@ from bmnode.domain.results import (
 from bmnode.domain.study import Branch
 from bmnode.results.context import ResultObject
 from bmnode.results.write import write_results
-from operators.kernels.scintigraphy_outline import outline
 from operators.readers.volume import ImageVolume, read_volume
 from operators.simulation.anatomy.bones import Bone, Side
 from operators.simulation.compose import SceneBuilder
