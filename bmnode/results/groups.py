@@ -71,14 +71,17 @@ def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.Conte
 def drawn_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
     """The groups of one finding in the report that viewers draw.
 
-    What was measured on a segment stays with the segment (TID 1411); the outline (TID 1410) carries
-    no number, for none was measured on it. Viewers join the two by their Tracking UID.
+    What was measured on a segment stays with the segment (TID 1411); the outline of its key slice (TID 1410) carries
+    no number, for none was measured on it. Viewers join the two by their Tracking UID. A finding that has outlines
+    of its own has those alone: an outline beside a segment is always one that was drawn from it.
     """
-    if finding.segment is None:
+    if finding.segment is None or finding.polygons:
         return outline_groups(finding, refer)
-    outlines = finding.polygons or (refer.key_outlines[finding.tracking_uid],)
-    drawn = [_outline_group(finding, polygon, refer, is_measured=False) for polygon in outlines]
-    return [_segment_group(finding, finding.segment, refer), *drawn]
+    key = refer.key_outlines[finding.tracking_uid]
+    return [
+        _segment_group(finding, finding.segment, refer),
+        _outline_group(finding, key, refer, is_measured=False),
+    ]
 
 
 def outline_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:

@@ -129,8 +129,16 @@ def references_of(read: Sequence[ReadSegmentation]) -> dict[tuple[str, int], Seg
 
 
 def merge_outlines(findings: Iterable[ReportedFinding], outlines: Iterable[Report]) -> tuple[ReportedFinding, ...]:
-    """The findings with the outlines that other reports hold of them: the root has none of a finding with a segment."""
-    drawn = {item.tracking_uid: item.polygons for report in outlines for item in report.findings if item.polygons}
+    """The findings with the outlines that other reports hold of them: the root has none of a finding with a segment.
+
+    An outline beside a reference to a segment was drawn from that segment for viewers; it is no finding's own.
+    """
+    drawn = {
+        item.tracking_uid: item.polygons
+        for report in outlines
+        for item in report.findings
+        if item.polygons and item.segment is None
+    }
     return tuple(
         item if item.polygons else replace(item, polygons=drawn.get(item.tracking_uid, ())) for item in findings
     )

@@ -77,12 +77,12 @@ def _same_finding(
     if written.evaluations != finding.evaluations:
         raise ResultError(f"{name}: the evaluations differ")
     _same_measurements(written.measurements, finding.measurements, name)
-    if finding.segment is not None:
+    if finding.segment is not None and (is_root or not finding.polygons):
         number = None if written.segment is None else written.segment.segment_number
         if number != finding.segment.segment_number:
             raise ResultError(f"{name}: refers to another segment")
-        if is_root:
-            return
+    if finding.segment is not None and is_root:
+        return
     if len(written.polygons) != len(outlines):
         raise ResultError(f"{name}: outlines are missing")
     for one, other in zip(written.polygons, outlines, strict=True):

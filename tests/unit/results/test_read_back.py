@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from bmnode.domain.geometry import CroppedMask, VolumeGeometry
+from bmnode.domain.geometry import CroppedMask, ImagePolygon, VolumeGeometry
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch
@@ -48,7 +48,8 @@ def _oblique_pet(folder: Path) -> sources.SourceSeries:
 def _outlined(series: sources.SourceSeries) -> ResultSet:
     """A volume's findings with segments and outlines: the root report has those, the outlines' report these."""
     base = result_sets.volumetric(series)
-    ring = result_sets.planar(series, frames=(None,)).findings[0].polygons
+    points = ((3.0, 2.0), (9.0, 2.0), (9.0, 8.0), (3.0, 8.0), (3.0, 2.0))
+    ring = (ImagePolygon(sop_instance_uid=series.instance_uids[0], frame_number=None, points=points),)
     return dataclasses.replace(base, findings=tuple(dataclasses.replace(item, polygons=ring) for item in base.findings))
 
 
@@ -167,9 +168,9 @@ def test_two_results_of_equal_right_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_segmentation_is_named(written: dict[str, Written]) -> None:
     """A report without its segmentation is no result; the message gives the UID of what is missing."""
-    sr, seg = written["ct"].objects
+    sr, outlines, seg = written["ct"].objects
     with pytest.raises(ResultError, match=f"{seg.sop_instance_uid}.* is missing"):
-        read_back([sr.path])
+        read_back([sr.path, outlines.path])
     with pytest.raises(ResultError, match="no root report"):
         read_back([seg.path])
 
@@ -215,22 +216,22 @@ def _holders(dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
 def test_a_deflated_segmentation_comes_back_too(written: dict[str, Written], tmp_path: Path) -> None:
     """Deflated on disk the object holds the same voxels."""
     case = written["ct"]
-    sr, seg = case.objects
+    sr, outlines, seg = case.objects
     dataset = pydicom.dcmread(seg.path)
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     dataset.save_as(tmp_path / "deflated.dcm", enforce_file_format=True)
-    found = read_back([sr.path, tmp_path / "deflated.dcm"], images=case.series.files)
+    found = read_back([sr.path, outlines.path, tmp_path / "deflated.dcm"], images=case.series.files)
     assert_same_result(found.result_set, case.result_set, same_grid=True)
 
 
 def test_pixels_that_end_too_soon_are_an_error(written: dict[str, Written], tmp_path: Path) -> None:
     """A segmentation whose pixel data were cut off is not read as if it were empty there."""
-    sr, seg = written["ct"].objects
+    sr, outlines, seg = written["ct"].objects
     dataset = pydicom.dcmread(seg.path)
     dataset.PixelData = dataset.PixelData[: len(dataset.PixelData) // 4 * 2]
     dataset.save_as(tmp_path / "cut.dcm")
     with pytest.raises(ResultError, match="cannot be understood"):
-        read_back([sr.path, tmp_path / "cut.dcm"])
+        read_back([sr.path, outlines.path, tmp_path / "cut.dcm"])
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
