@@ -105,7 +105,7 @@ def test_a_killed_job_completes_once(stage: Stage, kill: Callable[[Stage], None]
         assert AuditTrail(connection).first_broken() is None
     assert events.count("succeeded") == 1
     assert events.count("started") == 2
-    assert sorted(item.kind for item in results) == ["seg", "sr"]
+    assert sorted(item.kind for item in results) == ["roi_sr", "seg", "sr"]
     held = [item.sop_instance_uid for item in stage.archive.instances()]
     assert sorted(held) == sorted(item.sop_instance_uid for item in results)
     folders = {Path(item.path).parent for item in results}
