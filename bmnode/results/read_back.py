@@ -186,6 +186,7 @@ def _result_set(study_uid: str, parts: _Parts) -> ResultSet:
             else None,
             findings=tuple(_finding(item, references) for item in merge_outlines(report.findings, parts.outlines)),
             measurements=report.measurements,
+            evaluations=report.evaluations,
             segmentations=tuple(item for item in masks if isinstance(item, Segmentation)),
             planar_segmentations=tuple(item for item in masks if isinstance(item, PlanarSegmentation)),
             quality=context.quality,

@@ -19,7 +19,7 @@ from bmnode.domain.results import (
 from bmnode.results.edited_set import EditedSet, lattice_of
 from bmnode.results.regions import Lattice, move_mask
 
-STUDY_LEFT_OUT = "Measurements of the whole study are left out: they are those of the lesions before they were edited."
+STUDY_LEFT_OUT = "What was measured on the whole study is left out: it is that of the lesions before they were edited."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -60,6 +60,7 @@ def assemble(
         base,
         findings=findings,
         measurements=measurements,
+        evaluations=() if said else base.evaluations,
         segmentations=segmentations,
         planar_segmentations=_views(base, standing),
         limitations=(*base.limitations, summary(reviews, is_verified=edited.is_verified), *said),
@@ -153,4 +154,4 @@ def _of_the_study(
         return base.measurements, ()
     stated = [item for report in edited.reports for item in report.measurements]
     new = tuple(item for item in stated if item not in base.measurements)
-    return new, (STUDY_LEFT_OUT,) if base.measurements else ()
+    return new, (STUDY_LEFT_OUT,) if base.measurements or base.evaluations else ()

@@ -15,8 +15,8 @@ Place = tuple[float, float, float]
 
 
 COMPARED = {
-    "study_uid", "outcome", "branch", "input_series_uids", "refusal", "findings", "measurements", "segmentations",
-    "planar_segmentations", "quality", "algorithms", "limitations", "notices", "synthetic",
+    "study_uid", "outcome", "branch", "input_series_uids", "refusal", "findings", "measurements", "evaluations",
+    "segmentations", "planar_segmentations", "quality", "algorithms", "limitations", "notices", "synthetic",
 }  # fmt: skip
 ELSEWHERE = {"registrations", "history"}
 """Registrations are compared in a test of their own; the history of the pictures is in no report."""
@@ -25,7 +25,7 @@ ELSEWHERE = {"registrations", "history"}
 def assert_same_result(found: ResultSet, expected: ResultSet, *, same_grid: bool) -> None:
     """Every field; masks voxel by voxel, by index where the grid came back and always by place in the patient."""
     assert {field.name for field in dataclasses.fields(ResultSet)} == COMPARED | ELSEWHERE, "a field is not compared"
-    for name in ("study_uid", "outcome", "branch", "synthetic"):
+    for name in ("study_uid", "outcome", "branch", "synthetic", "evaluations"):
         assert getattr(found, name) == getattr(expected, name), name
     assert set(found.input_series_uids) >= set(expected.input_series_uids)
     assert_same_refusal(found, expected)
