@@ -39,6 +39,8 @@ BURDEN_CONCEPTS: tuple[Code, ...] = (
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 62, 48
 _INK, _PALE, _PAPER = 0, 170, 255
 _TEXT, _DOT, _TICKS = 13, 5, 4
+_NOTHING = 1e-12
+"""Of any unit; what is smaller is drawn at zero, and said in words."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -115,7 +117,7 @@ def number_text(value: float) -> str:
 
 def axis_end(largest: float) -> float:
     """The upper end of the value axis: the next of 1, 2, 2.5, 5 times a power of ten; 1 for a history of zeros."""
-    if largest <= 0.0:
+    if largest < _NOTHING:
         return 1.0
     power = 10.0 ** math.floor(math.log10(largest))
     return next(step * power for step in _STEPS if step * power >= largest * (1.0 - 1e-9))

@@ -133,7 +133,7 @@ def test_any_history_stays_inside_its_chart(values: list[float | None], gaps: li
 
 
 @pytest.mark.parametrize(
-    ("largest", "end"), [(0.0, 1.0), (0.04, 0.05), (1.0, 1.0), (80.0, 100.0), (2.1, 2.5), (6e5, 1e6)]
+    ("largest", "end"), [(0.0, 1.0), (5e-324, 1.0), (0.04, 0.05), (1.0, 1.0), (80.0, 100.0), (2.1, 2.5), (6e5, 1e6)]
 )
 def test_the_value_axis_ends_at_a_round_number(largest: float, end: float) -> None:
     """1, 2, 2.5 or 5 times a power of ten, at or above the largest value."""
