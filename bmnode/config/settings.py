@@ -11,33 +11,24 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bmnode.config.audit_settings import AuditSettings
+from bmnode.config.peer_settings import AeTitle, PeerSettings, Port
 from bmnode.config.section import Section
 from bmnode.config.tls_settings import TlsSettings
 from bmnode.domain.codes import Code
-from bmnode.domain.objects import (
-    AIR_PROCESSING_ALGORITHM,
-    DEFAULT_ENCODINGS,
-    DEFAULT_KINDS,
-    OutputOptions,
-    ResultKind,
-    SegEncoding,
-)
-from bmnode.domain.peers import Peer, check_ae_title
+from bmnode.domain.objects import AIR_PROCESSING_ALGORITHM, OutputOptions
+from bmnode.domain.peers import Peer
 from bmnode.domain.study import Branch
 from bmnode.errors import NotFoundError
 
 DATABASE_FILE = "node.sqlite"
 SPOOL_FOLDER = "spool"
 ENVIRONMENT_PREFIX = "BMNODE__"
-
-AeTitle = Annotated[str, AfterValidator(check_ae_title)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Accept(StrEnum):
@@ -227,47 +218,6 @@ class ResultSettings(Section):
         """The settings as the writer takes them."""
         purpose = Code(self.algorithm_purpose_code, self.algorithm_purpose_scheme, AIR_PROCESSING_ALGORITHM.meaning)
         return OutputOptions(fictitious_planar_geometry=self.fictitious_planar_geometry, algorithm_purpose=purpose)
-
-
-class PeerSettings(Section):
-    """Another DICOM application entity, under `[peers.NAME]`: a PACS, a scanner, a workstation."""
-
-    ae_title: AeTitle = Field(description="Its AE title.")
-    host: str = Field(min_length=1, description="Its host name or address.")
-    port: Port = Field(description="Its DICOM port.")
-    rest_url: str | None = Field(
-        default=None, description="Base address of its REST interface, if it is an Orthanc: health, pull and labels."
-    )
-    rest_user: str | None = Field(default=None, description="User of the REST interface.")
-    rest_password_env: str | None = Field(
-        default=None, description="Environment variable that holds the password; it is never written into a file."
-    )
-    objects: tuple[ResultKind, ...] = Field(
-        default=DEFAULT_KINDS,
-        min_length=1,
-        description="Which objects of a result it gets: `sr` the report, `roi_sr` outlines for viewers, `seg` "
-        "segmentations, `reg` how an earlier study that was used maps onto this one, `sc` pictures as Secondary "
-        "Capture, `pdf` report and pictures as Encapsulated PDF. "
-        "A study that is not assessable has `sr` and `pdf` alone.",
-    )
-    addresses: tuple[str, ...] = Field(
-        default=(),
-        description="Addresses and networks that it may call from, e.g. `192.0.2.7` or `192.0.2.0/28`; empty: any.",
-    )
-    tls: bool = Field(default=False, description="`true`: it is called by TLS, and may call by TLS only.")
-    certificate_name: str | None = Field(
-        default=None,
-        description="Name that its certificate must carry. Without one: `host` where it is called, and any certificate "
-        "of the `[tls]` authorities where it calls.",
-    )
-    seg_encodings: tuple[SegEncoding, ...] = Field(
-        default=DEFAULT_ENCODINGS,
-        min_length=1,
-        description="How segmentations of volumes are encoded, the best first: `binary` one bit a voxel, which every "
-        "viewer reads; `labelmap` Label Map Segmentation in RLE Lossless, which is smaller and newer than many "
-        "archives and viewers. The first that the peer accepts when it is called is sent, with the report that refers "
-        "to it; where it accepts none, the last is offered.",
-    )
 
 
 class RouteSettings(Section):

@@ -16,8 +16,9 @@ from typing import Any, Union, get_args, get_origin
 import tomlkit
 from pydantic.fields import FieldInfo
 
+from bmnode.config.peer_settings import PeerSettings
 from bmnode.config.section import Section
-from bmnode.config.settings import PeerSettings, RouteSettings, Settings
+from bmnode.config.settings import RouteSettings, Settings
 
 _WIDTH = 100
 _HEAD = """\
