@@ -47,6 +47,11 @@ class Written:
     binary: tuple[ResultObject, ...]
     labelled: tuple[ResultObject, ...]
 
+    def binary_map(self) -> Path:
+        """The one binary segmentation."""
+        (path,) = (item.path for item in self.binary if item.kind is ResultKind.SEG)
+        return path
+
     def maps(self) -> list[Path]:
         """The label maps."""
         return [item.path for item in self.labelled if item.kind is ResultKind.SEG]
@@ -91,7 +96,7 @@ def test_highdicom_reads_every_voxel(written: Written) -> None:
 
 def test_volumes_and_findings_are_those_of_the_binary_set(written: Written) -> None:
     """Segment by segment the same volume, finding by finding the same numbers; each report refers to its own set."""
-    binary = {item.label: item.volume_ml for item in read_segments(written.binary[1].path)}
+    binary = {item.label: item.volume_ml for item in read_segments(written.binary_map())}
     labelled = {item.label: item.volume_ml for path in written.maps() for item in read_segments(path)}
     assert labelled == binary
     first, second = read_report(written.binary[0].path), read_report(written.labelled[0].path)
