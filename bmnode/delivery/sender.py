@@ -20,6 +20,7 @@ from bmnode.clock import Clock
 from bmnode.delivery.presentation import Outgoing, SyntaxPair, batches
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.errors import PeerRefusedError, PeerUnreachableError
+from bmnode.reactor_gate import hold_while_waiting
 from bmnode.tls import TlsFiles, call_by_tls
 
 SUCCESS = 0x0000
@@ -237,6 +238,7 @@ class CStoreSender:
         if not association.is_established and not association.rejected_contexts:
             checks = "host, port, AE titles and certificates" if peer.tls else "host, port and AE titles"
             raise PeerUnreachableError(f"no association with {_called(peer)}: check {checks}")
+        hold_while_waiting(association)
         return association
 
 
