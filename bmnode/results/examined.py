@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from bmnode.domain.objects import PredecessorDocument, ResultKind
@@ -55,13 +56,24 @@ class Examined:
     files: ReadFiles = field(default_factory=ReadFiles)
 
 
-def nested(dataset: Dataset) -> Iterator[Dataset]:
-    """The data set and every item of its sequences, at any depth."""
+def elements(dataset: Dataset) -> Iterator[DataElement]:
+    """Every element of the data set and of every item of its sequences, at any depth."""
     waiting = [dataset]
     while waiting:
-        current = waiting.pop()
-        yield current
-        for element in current:
+        for element in waiting.pop():
+            yield element
+            if element.VR == "SQ":
+                waiting.extend(element.value)
+
+
+def references(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """(SOP Instance UID, SOP Class UID) of what the data set and the items of its sequences refer to, at any depth."""
+    waiting = [dataset]
+    while waiting:
+        item = waiting.pop()
+        if "ReferencedSOPInstanceUID" in item:
+            yield str(item.ReferencedSOPInstanceUID), str(item.ReferencedSOPClassUID)
+        for element in item:
             if element.VR == "SQ":
                 waiting.extend(element.value)
 

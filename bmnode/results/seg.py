@@ -24,7 +24,7 @@ from bmnode.errors import ResultError
 from bmnode.results.bits import pack_frames
 from bmnode.results.concepts import SEGMENTATION_CLASSES
 from bmnode.results.context import WriteContext
-from bmnode.results.encoded_frames import EncodedSlice, set_frames
+from bmnode.results.encoded_frames import EncodedSlice, set_frames, set_references
 from bmnode.results.grid import SliceSource, slice_sources
 from bmnode.results.instance import NewInstance, algorithms_of, new_instance
 from bmnode.results.seg_parts import (
@@ -33,7 +33,6 @@ from bmnode.results.seg_parts import (
     describe_segment,
     fill_dimensions,
     fill_image,
-    fill_references,
     segments_overlap,
 )
 from bmnode.results.sources import SourceStudy
@@ -118,7 +117,8 @@ def begin_segmentation(
 def fill_places(dataset: Dataset, slices: Sequence[SliceSource], used: Collection[int]) -> dict[int, int]:
     """Refer to the sources of the slices in use. Returns the dimension index of each: its rank among them, from 1."""
     ranks = {index: rank for rank, index in enumerate(sorted(used), 1)}
-    fill_references(dataset, {slices[k].instance.sop_instance_uid: slices[k].instance for k in ranks}.values())
+    sources = {slices[k].instance.sop_instance_uid: slices[k].instance for k in ranks}
+    set_references(dataset, tuple(sources.values()))
     return ranks
 
 

@@ -35,7 +35,7 @@ from bmnode.results.concepts import (
     SPATIAL_REGISTRATION,
 )
 from bmnode.results.document import check_document
-from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, ReadFiles, nested, segmentation_index
+from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, ReadFiles, elements, references, segmentation_index
 from bmnode.results.grid import slice_sources
 from bmnode.results.reading import (
     frame_mask,
@@ -133,10 +133,9 @@ def _uids(examined: Examined) -> None:
 
 
 def _uid_values(dataset: Dataset) -> Iterator[str]:
-    for item in nested(dataset):
-        for element in item:
-            if element.VR == "UI" and not element.is_empty:
-                yield from ([str(element.value)] if element.VM == 1 else (str(value) for value in element.value))
+    for element in elements(dataset):
+        if element.VR == "UI" and element.value:
+            yield from ([element.value] if isinstance(element.value, str) else element.value)
 
 
 def _references(examined: Examined) -> None:
@@ -149,15 +148,9 @@ def _references(examined: Examined) -> None:
     for element in examined.dataset:
         if element.VR != "SQ" or element.tag in examined.source.header:
             continue
-        for uid, sop_class in {pair for item in element.value for pair in _references_in(item)}:
+        for uid, sop_class in {pair for item in element.value for pair in references(item)}:
             if known.get(uid) != sop_class:
                 raise ResultError(f"{element.keyword} refers to {uid}, which is not there under its class")
-
-
-def _references_in(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    for item in nested(dataset):
-        if "ReferencedSOPInstanceUID" in item:
-            yield str(item.ReferencedSOPInstanceUID), str(item.ReferencedSOPClassUID)
 
 
 def _synthetic(examined: Examined) -> None:
