@@ -48,7 +48,7 @@ def check_numbers(report: Report, out: Path, volume: Volume, *, others: Others |
     (segmentation,) = out.glob("seg*.dcm")
     regions = load_regions(segmentation, volume)
     bone = bone_region(segmentation, regions)
-    assert report.findings
+    assert report.findings, report.texts
     seen = set()
     for finding in report.findings:
         assert finding.segment is not None

@@ -423,7 +423,8 @@ def test_a_real_pet_agrees_everywhere(shared_data: Path, tmp_path: Path) -> None
     series = _real_series(files)
     result_set = result_sets.volumetric(series, branch=Branch.PET_CT)
     objects = write_results(result_set, source_files=files, out_dir=tmp_path / "out", context=CONTEXT)
-    recomputed = {item.number: item for item in recompute_segments(objects[1].path, source_files=files)}
+    (segmentation,) = (item for item in objects if item.kind is ResultKind.SEG)
+    recomputed = {item.number: item for item in recompute_segments(segmentation.path, source_files=files)}
     for item in objects:
         assert complaints(item.path, real=True) == []
     for finding in read_report(objects[0].path).findings:
