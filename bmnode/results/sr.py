@@ -54,7 +54,8 @@ def build_root_report(
         root.ContentSequence.append(_measurements(groups))
     root.ContentSequence.append(_qualitative(result_set, context))
     root.ContentSequence.extend(_registration_item(item) for item in others if item.Modality == "REG")
-    return _document(ResultKind.SR, root, refer=refer, objects=[*segmentations, *others])
+    evidence = [_evidence(instance, source.study_uid) for instance in _used_instances(refer)]
+    return _document(ResultKind.SR, root, refer=refer, evidence=[*evidence, *segmentations, *others])
 
 
 def build_outline_report(
@@ -75,7 +76,12 @@ def build_outline_report(
     root = _container(Title.IMAGING, result_set, source, context)
     groups = [group for finding in findings for group in drawn_groups(finding, refer)]
     root.ContentSequence.append(_measurements(groups))
-    return _document(ResultKind.ROI_SR, root, refer=refer, objects=segmentations[: len(result_set.segmentations)])
+    # Only the images that are drawn on: all that were read stand in the root, and are thousands.
+    drawn = [polygon for finding in findings for polygon in finding.polygons] + list(refer.key_outlines.values())
+    uids = dict.fromkeys(polygon.sop_instance_uid for polygon in drawn)
+    evidence = [_evidence(source.instance(uid), source.study_uid) for uid in uids]
+    volumes = segmentations[: len(result_set.segmentations)]
+    return _document(ResultKind.ROI_SR, root, refer=refer, evidence=[*evidence, *volumes])
 
 
 def is_drawn(finding: FindingResult) -> bool:
@@ -204,7 +210,7 @@ def status_of(result_set: ResultSet) -> Code:
 
 
 def _document(
-    kind: ResultKind, root: sr.ContainerContentItem, *, refer: GroupContext, objects: Sequence[Dataset]
+    kind: ResultKind, root: sr.ContainerContentItem, *, refer: GroupContext, evidence: Sequence[Dataset]
 ) -> Dataset:
     """The SR Document Series, General and Content modules (PS3.3 C.17) around the root container."""
     what = NewInstance(kind=kind, sop_class_uid=COMPREHENSIVE_3D_SR, modality="SR")
@@ -217,8 +223,7 @@ def _document(
         dataset.PredecessorDocumentsSequence = [_predecessors(predecessors, refer.source.study_uid)]
     dataset.PerformedProcedureCodeSequence = []
     dataset.ReferencedPerformedProcedureStepSequence = []
-    evidence = [_evidence(instance, refer.source.study_uid) for instance in _used_instances(refer)]
-    current, _ = collect_evidence([*evidence, *objects], root, study_instance_uid=refer.source.study_uid)
+    current, _ = collect_evidence(list(evidence), root, study_instance_uid=refer.source.study_uid)
     dataset.CurrentRequestedProcedureEvidenceSequence = current
     for element in root:
         dataset.add(element)
