@@ -106,7 +106,6 @@ class Concept:
     SINS_LOWEST = project_code("SINS-IMG-LOW", "SINS imaging part, lowest that is possible")
     SINS_HIGHEST = project_code("SINS-IMG-HIGH", "SINS imaging part, highest that is possible")
     COLLAPSE = project_code("COLLAPSE", "Loss of height of the vertebral body against its neighbours")
-    BILSKY = project_code("BILSKY", "Epidural compression, Bilsky grade")
     SHAFT_DIAMETER = project_code("SHAFT-DIAMETER", "Diameter of the long bone's shaft")
     SHAFT_SHARE = project_code("SHAFT-SHARE", "Size of the lesion relative to the shaft's diameter")
     MIRELS_LOWEST = project_code("MIRELS-IMG-LOW", "Mirels' score, imaging part, lowest that is possible")
@@ -180,7 +179,6 @@ class NotEvaluable:
 
     DRAWN_IN_BONE = project_code("NE-IN-BONE", "Not evaluable: lesions are drawn in bone alone")
     NO_BODY = project_code("NE-NO-BODY", "Not evaluable: vertebral bodies are not outlined")
-    NO_CORD = project_code("NE-NO-CORD", "Not evaluable: dural sac and cord are not segmented")
     SHAFT = project_code("NE-SHAFT", "Not evaluable: too little of the shaft in the field")
 
 

@@ -1,10 +1,8 @@
 """A region of the vertebral bodies on an ADC map, found from the cerebrospinal fluid behind them.
 
-A convention of this project (MRI_CANAL_REGION_V3): fluid and marrow before it are the landmarks that an ADC map
-shows without a model. The canal is followed from slice to slice as the smooth path near the middle of the back with
-the most fluid in it and the most normal marrow before it; there an ellipse narrower than a lower vertebral body is
-taken. Discs are in it. Beside the cord there is little fluid, and marrow alone shows the way; where scanners write
-marrow as 0, fluid does.
+A convention of this project (MRI_CANAL_REGION_V2): fluid is the one landmark that an ADC map shows
+without a model. The canal is followed from slice to slice as the brightest smooth path near the
+middle of the back; in front of it an ellipse narrower than a lower vertebral body is taken. Discs are in it.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from operators.kernels.components import largest
 from operators.kernels.morphology import Spacing, fill_slices
 from operators.kernels.orientation import PatientAxes
 
-METHOD = "MRI_CANAL_REGION_V3"
+METHOD = "MRI_CANAL_REGION_V2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +28,6 @@ class RegionLimits:
     The canal is sought within `midline_mm` of the patient's middle and `back_from` to `back_to` of the way
     from front to back; it moves `step_mm` a centimetre at most. The body's centre lies `ahead_mm` in front
     of the canal's, with semi-axes `half_width_mm` and `half_depth_mm`. `minimum_length_mm` of spine are needed.
-    Normal marrow lies between two ADC limits. Its share in the ellipse is averaged over `marrow_along_mm` (standard
-    deviation) along the patient, so that a disc does not interrupt it; a share of 1 counts as much as
-    `marrow_weight_um2_s` of fluid. Slices are of the spine where there is fluid, and, next to them, where the share is
-    `marrow_share`.
     Muscle of the back is sought in discs of `muscle_radius_mm` behind and to both sides of the canal: one counts where
     `muscle_share` of it lies between the two ADC limits, and then these voxels of it.
     """
@@ -48,11 +42,6 @@ class RegionLimits:
     half_width_mm: float
     half_depth_mm: float
     minimum_length_mm: float
-    marrow_lowest_um2_s: float
-    marrow_highest_um2_s: float
-    marrow_along_mm: float
-    marrow_weight_um2_s: float
-    marrow_share: float
     muscle_beside_mm: float
     muscle_behind_mm: float
     muscle_radius_mm: float
@@ -75,28 +64,18 @@ class VertebralRegion:
 
 
 def find_region(
-    adc: npt.NDArray[np.float32], geometry: VolumeGeometry, *, limits: RegionLimits, beside_cord: bool = True
+    adc: npt.NDArray[np.float32], geometry: VolumeGeometry, *, limits: RegionLimits
 ) -> VertebralRegion | None:
-    """The vertebral bodies' region of an ADC map in um2/s (slice, row, column); None where no canal is found.
-
-    Without `beside_cord` it is the part along which fluid fills the canal, above all the lumbar spine.
-    """
+    """The vertebral bodies' region of an axial ADC map in um2/s (slice, row, column); None where no canal is found."""
     axes = PatientAxes.from_geometry(geometry)
     turned = np.asarray(axes.turn(adc), dtype=np.float32)
-    fluid = _fluid_score(turned, spacing_mm=axes.spacing_mm, limits=limits)
-    marrow = _marrow_ahead(turned, spacing_mm=axes.spacing_mm, limits=limits)
-    weight = limits.marrow_weight_um2_s if beside_cord else 0.0
-    score = np.where(fluid > 0.0, fluid + weight * marrow, 0.0).astype(np.float32)
+    score = _fluid_score(turned, spacing_mm=axes.spacing_mm, limits=limits)
     path = _best_path(score, spacing_mm=axes.spacing_mm, limits=limits)
-    along, seen = (part[np.arange(len(path)), path[:, 0], path[:, 1]] for part in (fluid, marrow))
+    along = score[np.arange(len(path)), path[:, 0], path[:, 1]]
     first, last = _longest_run(along >= limits.fluid_um2_s)
-    if (last - first) * axes.spacing_mm[0] < limits.minimum_length_mm:
-        return None
-    if beside_cord:
-        low, high = _longest_run(seen >= limits.marrow_share)
-        if low < last and high > first and high - low > last - first:
-            first, last = low, high
     length_mm = (last - first) * axes.spacing_mm[0]
+    if length_mm < limits.minimum_length_mm:
+        return None
     mask, muscle = np.zeros(turned.shape, dtype=np.bool_), np.zeros(turned.shape, dtype=np.bool_)
     rows, columns = np.indices(turned.shape[1:])
     for index in range(first, last):
@@ -148,27 +127,6 @@ def _fluid_score(adc: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: R
         near = np.abs(columns_mm - middle_mm) <= limits.midline_mm
         score[index, band] = mean[index, band] * near
     return score
-
-
-def _marrow_ahead(
-    adc: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits
-) -> npt.NDArray[np.float32]:
-    """The share of normal marrow, 0 to 1, in the ellipse that would be taken were the canal at a pixel."""
-    reach = [
-        max(1, int(size / step))
-        for size, step in zip((limits.half_depth_mm, limits.half_width_mm), spacing_mm[1:], strict=True)
-    ]
-    rows, columns = np.indices((2 * reach[0] + 1, 2 * reach[1] + 1))
-    depth = (rows - reach[0]) * spacing_mm[1] / limits.half_depth_mm
-    width = (columns - reach[1]) * spacing_mm[2] / limits.half_width_mm
-    ellipse = depth**2 + width**2 <= 1.0
-    alike = ((adc >= limits.marrow_lowest_um2_s) & (adc <= limits.marrow_highest_um2_s)).astype(np.float32)
-    share = ndimage.convolve(alike, (ellipse / ellipse.sum()).astype(np.float32)[None], mode="constant")
-    behind = np.zeros_like(share)
-    shift = round(limits.ahead_mm / spacing_mm[1])
-    behind[:, shift:] = share[:, : share.shape[1] - shift]
-    smooth: npt.NDArray[np.float32] = ndimage.gaussian_filter1d(behind, limits.marrow_along_mm / spacing_mm[0], axis=0)
-    return smooth
 
 
 def _best_path(score: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bmnode.domain.codes import Concept, Derivation, Finding, Localisation, NotEvaluable, Site, SiteCertainty, Unit
+from bmnode.domain.codes import Concept, Derivation, Finding, Localisation, Site, SiteCertainty, Unit
 from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import Evaluation, Measurement, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
@@ -154,9 +154,7 @@ def _high_b(by_b: Mapping[float, ImageVolume], adc: ImageVolume) -> ImageVolume 
 def segment_skeleton(prepared: Prepared) -> Segmented:
     """The vertebral region. Raises NotAssessableError (bone_not_found) where no spinal canal is found."""
     volume = prepared.adc.volume
-    # On a map alone a disc looks like tumour: there the region ends where fluid does, with the fewest bodies unsure.
-    beside_cord = prepared.high_b is not None
-    region = find_region(volume.array, volume.geometry, limits=profile().region, beside_cord=beside_cord)
+    region = find_region(volume.array, volume.geometry, limits=profile().region)
     if region is None:
         raise NotAssessableError(
             Reason.BONE_NOT_FOUND,
@@ -240,10 +238,7 @@ def _lesion(
             *images.measure(mask),
             *high_b_measurement(mask, segmented.bone, segmented.prepared.high_b),
         ),
-        evaluations=(
-            Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),
-            Evaluation(concept=Concept.BILSKY, value=NotEvaluable.NO_CORD),
-        ),
+        evaluations=(Evaluation(concept=Concept.LOCALISATION, value=Localisation.IN_BONE),),
         site=IN_SPINE,
     )
 
@@ -296,7 +291,7 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
         QualityCheck(
             name="Spinal canal",
             verdict=Verdict.PASS,
-            explanation=f"Followed over {region.length_mm:.0f} mm; ADC in it {region.fluid_um2_s:.0f} um2/s.",
+            explanation=f"Followed over {region.length_mm:.0f} mm; fluid {region.fluid_um2_s:.0f} um2/s.",
         ),
         QualityCheck(
             name="ADC values in the region",
@@ -346,9 +341,8 @@ def _limitations(detected: Detected) -> tuple[str, ...]:
             "Without a candidate there is no global ADC; the total diffusion volume is 0 of what was searched."
         )
     sentences.append(
-        "Epidural compression (Bilsky) was not evaluable: dural sac and cord are not segmented. Nor were MET-RADS "
-        "categories, which need a prior study; their inputs are ADC, high b-value signal and volume of each candidate, "
-        "and the total diffusion volume."
+        "Epidural compression (Bilsky) and MET-RADS categories were not evaluable: dural sac and cord are not "
+        "segmented, and a category needs a prior study."
     )
     return tuple(sentences)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,7 +117,7 @@ def test_muscle_is_not_taken_for_the_canal() -> None:
     adc, geometry = trunk_adc()
     _, z, y, x = grid()
     adc[disc(y, x, CANAL_CENTRE_MM, (8.0, 10.0)) & (z < 60.0)] = 1500.0
-    region = find_region(adc.astype(np.float32), geometry, limits=profile().region, beside_cord=False)
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
     assert region is not None
     first = int(np.flatnonzero(region.mask.any(axis=(1, 2)))[0])
     assert first * 3.0 >= 57.0
@@ -160,31 +159,3 @@ def test_region_and_muscle_follow_the_patient_when_the_grid_is_flipped(flips: se
     for one, other in ((straight.mask, turned.mask), (straight.muscle, turned.muscle)):
         back = np.flip(other, tuple(flips))
         assert 2 * np.count_nonzero(one & back) / (np.count_nonzero(one) + np.count_nonzero(back)) > 0.95
-
-
-def test_the_spine_is_followed_beside_the_cord_where_fluid_is_scarce() -> None:
-    """Marrow before the canal shows the way where cord fills it; on a map alone the region ends with the fluid."""
-    adc, geometry = trunk_adc()
-    _, z, y, x = grid()
-    adc[disc(y, x, CANAL_CENTRE_MM, (8.0, 10.0)) & (z > 80.0)] = 1100.0
-    array = adc.astype(np.float32)
-    long = find_region(array, geometry, limits=profile().region)
-    short = find_region(array, geometry, limits=profile().region, beside_cord=False)
-    assert long is not None
-    assert short is not None
-    assert long.length_mm == pytest.approx(150.0, abs=7.0)
-    assert short.length_mm == pytest.approx(81.0, abs=7.0)
-    assert long.mask[45].any()
-    assert not short.mask[45].any()
-
-
-def test_a_vessel_with_more_fluid_is_not_followed() -> None:
-    """A bright vessel without marrow before it does not draw the region out of the vertebra."""
-    adc, geometry = trunk_adc()
-    _, z, y, x = grid()
-    adc[disc(y, x, CANAL_CENTRE_MM, (8.0, 10.0)) & (z > 80.0)] = 1100.0
-    adc[disc(y, x, (CANAL_CENTRE_MM[0] - 55.0, CANAL_CENTRE_MM[1]), (9.0, 9.0)) & (z > 80.0)] = 3000.0
-    found = find_region(adc.astype(np.float32), geometry, limits=profile().region)
-    assert found is not None
-    centre = np.argwhere(found.mask[45]).mean(axis=0) * 2.0
-    assert centre == pytest.approx(np.asarray(VERTEBRA_CENTRE_MM), abs=12.0)
