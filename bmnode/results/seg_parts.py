@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-import numpy as np
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
@@ -13,7 +12,6 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from bmnode.domain.codes import Finding
-from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.results import Algorithm, FindingResult, Segment
 from bmnode.errors import ResultError
 from bmnode.results.concepts import (
@@ -24,6 +22,7 @@ from bmnode.results.concepts import (
     coded,
 )
 from bmnode.results.instance import plain
+from bmnode.results.regions import shared_voxels
 from bmnode.results.sources import SourceInstance
 
 Dimension = tuple[str, str, str]
@@ -150,18 +149,7 @@ def describe_segment(
 
 def segments_overlap(segments: Sequence[Segment]) -> bool:
     """Whether any voxel belongs to two segments; only the boxes' common part is looked at."""
-    return any(_overlap(one.mask, other.mask) for one, other in combinations(segments, 2))
-
-
-def _overlap(one: CroppedMask, other: CroppedMask) -> bool:
-    common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one.box, other.box, strict=True)]
-    if any(part.start >= part.stop for part in common):
-        return False
-    parts = [
-        mask.values[tuple(slice(c.start - o, c.stop - o) for c, o in zip(common, mask.origin, strict=True))]
-        for mask in (one, other)
-    ]
-    return bool(np.any(parts[0] & parts[1]))
+    return any(shared_voxels(one.mask, other.mask) for one, other in combinations(segments, 2))
 
 
 def _colour(segment: Segment, number: int) -> tuple[int, int, int]:

@@ -40,7 +40,7 @@ def engine_of(database: Database) -> DbosEngine:
     return DbosEngine(database, node_id="node-1", clock=CLOCK, policies=POLICIES)
 
 
-def worker_of(folder: Path, *, pipeline: str, timeout_s: float) -> Worker:
+def worker_of(folder: Path, *, pipeline: str, timeout_s: float, max_attempts: int = 3) -> Worker:
     """A worker that sends every study through one pipeline."""
 
     def select(_study: StudyRecord, _files: Sequence[Path]) -> Decision:
@@ -67,7 +67,7 @@ def worker_of(folder: Path, *, pipeline: str, timeout_s: float) -> Worker:
         locate=lambda instance: folder / f"{instance.sop_instance_uid}.dcm",
         peers=lambda name: Peer(name=name, ae_title="PACS", host="127.0.0.1", port=104),
         clock=CLOCK,
-        run_options=RunOptions(results_dir=folder / "results", max_attempts=3, retry_wait_s=0.05),
+        run_options=RunOptions(results_dir=folder / "results", max_attempts=max_attempts, retry_wait_s=0.05),
         retry_policy=RetryPolicy(),
     )
     return Worker(
@@ -86,7 +86,7 @@ def worker_of(folder: Path, *, pipeline: str, timeout_s: float) -> Worker:
 def main() -> None:
     """Work until SIGTERM."""
     folder = Path(os.environ[FOLDER_VARIABLE])
-    worker = worker_of(folder, pipeline=sys.argv[1], timeout_s=float(sys.argv[2]))
+    worker = worker_of(folder, pipeline=sys.argv[1], timeout_s=float(sys.argv[2]), max_attempts=int(sys.argv[3]))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     worker.start()
