@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         AccuracyRow,
         Agreement,
         DetectionRow,
+        EvaluationRequest,
         Interval,
         MeasurementEvaluation,
         MeasurementReport,
@@ -65,19 +66,9 @@ def measurements(
     missed or none could be judged. The last line gives the figures. JSON: `cohort`, `seed`, `patients`, `pipeline`,
     `simulated` (true), `rows`, a list of accuracy_row, `detection`, a list of detection_row, and `summary`.
     """
-    if quick and cohort is not None:
-        raise ConfigError("--quick has a cohort of its own: leave --cohort out, or --quick")
+    folder = out or _cache_of_evaluations() / ("quick" if quick else Path(cohort or "measurements").stem)
+    request = _request(cohort=cohort, quick=quick, out=folder, cache=cache, workers=workers)
     evaluate: MeasurementEvaluation = load_tool("evaluate-measurements", extra="inference,simulation")
-    from bmnode.domain.evaluations import EvaluationRequest
-
-    base = out or user_cache().parent / "evaluation" / ("quick" if quick else Path(cohort or "measurements").stem)
-    request = EvaluationRequest(
-        cohort=cohort,
-        quick=quick,
-        out=base.absolute(),
-        cache_dir=(cache or user_cache()).absolute(),
-        workers=workers,
-    )
     with progress_bar("Evaluating") as report:
         found = evaluate(request, report)
     _tell(found, as_json=json)
@@ -111,24 +102,35 @@ def registration(
     none could be judged. The last line gives the figures. JSON: `cohort`, `seed`, `pairs`, `version`, `simulated`
     (true), `rows`, a list of registration_row, and `summary`.
     """
-    if quick and cohort is not None:
-        raise ConfigError("--quick has a cohort of its own: leave --cohort out, or --quick")
-    evaluate: RegistrationEvaluation = load_tool("evaluate-registration", extra="evaluation")
-    from bmnode.domain.evaluations import EvaluationRequest
-
     name = "registration-quick" if quick else Path(cohort or "registration").stem
-    request = EvaluationRequest(
-        cohort=cohort,
-        quick=quick,
-        out=(out or user_cache().parent / "evaluation" / f"of-registration-{name}").absolute(),
-        cache_dir=(cache or user_cache()).absolute(),
-        workers=workers,
-    )
+    folder = out or _cache_of_evaluations() / f"of-registration-{name}"
+    request = _request(cohort=cohort, quick=quick, out=folder, cache=cache, workers=workers)
+    evaluate: RegistrationEvaluation = load_tool("evaluate-registration", extra="evaluation")
     with progress_bar("Evaluating") as report:
         found = evaluate(request, report)
     _tell_registration(found, as_json=json)
     if not found.is_met:
         raise typer.Exit(FAILED)
+
+
+def _request(*, cohort: str | None, quick: bool, out: Path, cache: Path | None, workers: int) -> EvaluationRequest:
+    """What is asked of an evaluation. Raises ConfigError where two cohorts are."""
+    if quick and cohort is not None:
+        raise ConfigError("--quick has a cohort of its own: leave --cohort out, or --quick")
+    from bmnode.domain.evaluations import EvaluationRequest
+
+    return EvaluationRequest(
+        cohort=cohort,
+        quick=quick,
+        out=out.absolute(),
+        cache_dir=(cache or user_cache()).absolute(),
+        workers=workers,
+    )
+
+
+def _cache_of_evaluations() -> Path:
+    """Where studies and records are kept without `--out`."""
+    return user_cache().parent / "evaluation"
 
 
 _REGISTRATION = ("modality", "method", "pairs", "refused", "error mm", "worst", "95 %", "Dice", "Hausdorff mm")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bmnode.domain.evaluations import EvaluationRequest, MeasurementReport
 from bmnode.domain.ids import digest
 from bmnode.domain.pipelines import Progress, ReportProgress
-from bmnode.domain.simulators import SimulatedStudy, SimulationRequest
+from bmnode.domain.simulators import SimulatedStudy, SimulationReport, SimulationRequest
 from operators.simulation.cohort.command import SIMULATOR
 from operators.simulation.cohort.manifest import FILE_NAME as MANIFEST
 from pipelines.app import PIPELINE
@@ -40,22 +40,15 @@ class MeasurementAccuracy:
         from operators.simulation.workers import side_by_side
         from pipelines.evaluation.table import accuracy_rows, detection_rows
 
-        made = SIMULATOR.simulate(
-            SimulationRequest(
-                cohort=request.cohort or (QUICK if request.quick else FULL),
-                out=request.out / COHORT,
-                cache_dir=request.cache_dir,
-                workers=request.workers,
-            ),
-            partial(_within, report, 0.0, _SIMULATING),
-        )
+        simulating = partial(within, report, 0.0, _SIMULATING)
+        made = simulated(request, cohort=QUICK if request.quick else FULL, report=simulating)
         code = code_digest()
-        jobs = [(study.dicom.parent, _record_path(study, request.out), _number(study), code) for study in made.studies]
+        jobs = [(study.dicom.parent, record_path(study, request.out), _number(study), code) for study in made.studies]
         records = {}
         for number, record in side_by_side(_evaluated, jobs, workers=request.workers):
             records[number] = record
             step = f"{len(records)} of {len(jobs)} studies measured"
-            _within(report, _SIMULATING, 1.0, Progress(fraction=len(records) / len(jobs), step=step))
+            within(report, _SIMULATING, 1.0, Progress(fraction=len(records) / len(jobs), step=step))
         ordered = [records[number] for number in sorted(records)]
         return MeasurementReport(
             cohort=made.cohort,
@@ -77,7 +70,21 @@ def code_digest() -> str:
     return digest(path.read_text(encoding="utf-8") for path in sources)
 
 
-def _within(report: ReportProgress, low: float, high: float, progress: Progress) -> None:
+def simulated(request: EvaluationRequest, *, cohort: str, report: ReportProgress) -> SimulationReport:
+    """The studies of an evaluation, those that are missing made: of the cohort it asks for, or else of `cohort`."""
+    return SIMULATOR.simulate(
+        SimulationRequest(
+            cohort=request.cohort or cohort,
+            out=request.out / COHORT,
+            cache_dir=request.cache_dir,
+            workers=request.workers,
+        ),
+        report,
+    )
+
+
+def within(report: ReportProgress, low: float, high: float, progress: Progress) -> None:
+    """Tell a part's progress as that of the whole, of which it is the share from `low` to `high`."""
     report(Progress(fraction=low + (high - low) * progress.fraction, step=progress.step))
 
 
@@ -86,8 +93,8 @@ def _number(study: SimulatedStudy) -> int:
     return int(study.dicom.parents[2].name.rpartition("-")[2])
 
 
-def _record_path(study: SimulatedStudy, out: Path) -> Path:
-    """Outside the study's folder, whose manifest lists every file."""
+def record_path(study: SimulatedStudy, out: Path) -> Path:
+    """Where a study's record is kept: outside the study's folder, whose manifest lists every file."""
     place = study.dicom.parent.relative_to(out / COHORT)
     return out / RECORDS / place.with_suffix(".json")
 

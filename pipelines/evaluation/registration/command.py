@@ -12,10 +12,9 @@ from bmnode.domain.evaluations import EvaluationRequest
 from bmnode.domain.ids import digest
 from bmnode.domain.pipelines import Progress, ReportProgress
 from bmnode.domain.registration_evaluations import RegistrationReport
-from bmnode.domain.simulators import SimulatedStudy, SimulationRequest
-from operators.simulation.cohort.command import SIMULATOR
+from bmnode.domain.simulators import SimulatedStudy
 from operators.simulation.cohort.manifest import FILE_NAME as MANIFEST
-from pipelines.evaluation.command import COHORT, RECORDS, code_digest
+from pipelines.evaluation.command import code_digest, record_path, simulated, within
 
 if TYPE_CHECKING:
     from pipelines.evaluation.registration.records import PairRecord
@@ -40,25 +39,18 @@ class RegistrationAccuracy:
         from operators.simulation.workers import side_by_side
         from pipelines.evaluation.registration.table import rows_of
 
-        made = SIMULATOR.simulate(
-            SimulationRequest(
-                cohort=request.cohort or (QUICK if request.quick else FULL),
-                out=request.out / COHORT,
-                cache_dir=request.cache_dir,
-                workers=request.workers,
-            ),
-            partial(_within, report, 0.0, _SIMULATING),
-        )
+        simulating = partial(within, report, 0.0, _SIMULATING)
+        made = simulated(request, cohort=QUICK if request.quick else FULL, report=simulating)
         code = code_digest()
         jobs = [
-            (now.dicom.parent, then.dicom.parent, _record_path(now, request.out), code)
+            (now.dicom.parent, then.dicom.parent, record_path(now, request.out), code)
             for now, then in pairs_of(made.studies)
         ]
         records = {}
         for number, record in side_by_side(_evaluated, jobs, workers=request.workers):
             records[number] = record
             step = f"{len(records)} of {len(jobs)} pairs registered"
-            _within(report, _SIMULATING, 1.0, Progress(fraction=len(records) / len(jobs), step=step))
+            within(report, _SIMULATING, 1.0, Progress(fraction=len(records) / len(jobs), step=step))
         return RegistrationReport(
             cohort=made.cohort,
             seed=made.seed,
@@ -79,15 +71,6 @@ def pairs_of(studies: tuple[SimulatedStudy, ...]) -> list[tuple[SimulatedStudy, 
                 found.append((study, before))
             last[study.patient, study.modality] = study
     return found
-
-
-def _within(report: ReportProgress, low: float, high: float, progress: Progress) -> None:
-    report(Progress(fraction=low + (high - low) * progress.fraction, step=progress.step))
-
-
-def _record_path(study: SimulatedStudy, out: Path) -> Path:
-    """Outside the study's folder, whose manifest lists every file."""
-    return out / RECORDS / study.dicom.parent.relative_to(out / COHORT).with_suffix(".json")
 
 
 def _evaluated(now: Path, then: Path, path: Path, code: str) -> PairRecord:
