@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.ingest_node import AE_TITLE
 from bmnode.testing.orthanc import find_orthanc
-from bmnode.testing.ports import LOOPBACK, free_ports
+from bmnode.testing.ports import LOOPBACK, free_ports, listens
 
 STORESCP = Path("/usr/bin/storescp")
 _START_S, _STOP_S, _POLL_S = 60.0, 20.0, 0.02
@@ -73,7 +72,7 @@ class Receiver:
         if self.kind == BMNODE:
             self.port = int(self._ask(None))
         deadline = time.monotonic() + _START_S
-        while not all(_listens(port) for port in self._ports()):
+        while not all(listens(port) for port in self._ports()):
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise ConnectionError(f"{self.kind.name} does not listen")
             time.sleep(_POLL_S)
@@ -136,11 +135,3 @@ class Receiver:
             "DicomAlwaysAllowStore": True,
             "SyncStorageArea": True,  # its default, said aloud
         }
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=1.0):
-            return True
-    except OSError:
-        return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from orthanc_api_client import OrthancApiClient
 from bmnode.clock import Clock, SystemClock
 from bmnode.domain.peers import Peer
 from bmnode.errors import NotFoundError, PeerUnreachableError
-from bmnode.testing.ports import LOOPBACK, free_ports
+from bmnode.testing.ports import LOOPBACK, free_ports, listens
 
 CONFIGURATION_FILE = "orthanc.json"
 ROUTING_SCRIPT = "bmnode-routing.lua"
@@ -190,7 +189,7 @@ class OrthancPeer:
     def _wait_until_alive(self) -> bool:
         deadline = self._clock.monotonic_s() + _START_DEADLINE_S
         while self._process is not None and self._process.poll() is None:
-            if _listens(self._ports[1]) and _listens(self._ports[0]):
+            if listens(self._ports[1]) and listens(self._ports[0]):
                 return True
             if self._clock.monotonic_s() > deadline:
                 return False
@@ -200,11 +199,3 @@ class OrthancPeer:
 
 def _modality(peer: Peer) -> dict[str, Any]:
     return {"AET": peer.ae_title, "Host": peer.host, "Port": peer.port}
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=1.0):
-            return True
-    except OSError:
-        return False

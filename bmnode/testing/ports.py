@@ -15,3 +15,12 @@ def free_ports(count: int) -> tuple[int, ...]:
         for probe in probes:
             probe.bind((LOOPBACK, 0))
         return tuple(int(probe.getsockname()[1]) for probe in probes)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of loopback now."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1.0):
+            return True
+    except OSError:
+        return False

@@ -22,7 +22,7 @@ from bmnode.clock import SystemClock
 from bmnode.spool.journal import JOURNAL
 from bmnode.storage import AuditTrail, Database
 from bmnode.testing.node import NodePlan
-from bmnode.testing.ports import LOOPBACK
+from bmnode.testing.ports import LOOPBACK, listens
 from bmnode.tls import client_context
 from tests.support.acceptor import store
 from tests.support.certificates import Authority
@@ -155,7 +155,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
             instances=encoded_ct(folder / "ct", count=200),
         )
         try:
-            eventually(lambda: _listens(plan.port), timeout_s=60)
+            eventually(lambda: listens(plan.port), timeout_s=60)
             running.serve_good_peer()
             eventually(lambda: running.open_connections() == 0, timeout_s=10)
             running.idle_threads = running.process.num_threads()
@@ -169,11 +169,6 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
 def _measure(listener: Listener) -> None:
     """How fast the machine is just now."""
     listener.undisturbed_s = listener.serve_good_peer()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from bmnode.errors import PeerUnreachableError
 from bmnode.scp import AcceptorOptions
 from bmnode.scp.policy import Admission, PeerRule, Policy
 from bmnode.scp.security import Security, TlsListening
-from bmnode.testing.ports import LOOPBACK, free_ports
+from bmnode.testing.ports import LOOPBACK, free_ports, listens
 from bmnode.tls import TlsFiles, certificate_names, client_context
 from tests.support.acceptor import ReceivingNode, receiving_node, store
 from tests.support.certificates import Authority
@@ -128,16 +128,11 @@ def _storescp(files: TlsFiles, folder: Path) -> Iterator[int]:
     command = [str(program), *_dcmtk_tls(files), "-od", str(folder), str(port)]
     process = subprocess.Popen(command, env=dcmtk_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: _listens(port), timeout_s=10)
+        eventually(lambda: listens(port), timeout_s=10)
         yield port
     finally:
         process.kill()
         process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def test_ours_send_to_dcmtk(ours: TlsFiles, theirs: TlsFiles, tmp_path: Path) -> None:
