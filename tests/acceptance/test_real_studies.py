@@ -18,13 +18,12 @@ from bmnode.results.reading import Report, read_report
 from bmnode.testing.node import AE_TITLE
 from bmnode.testing.ports import LOOPBACK
 from tests.acceptance.conftest import Site
+from tests.support.measured_region import load_regions, load_volume
 from tests.support.real_studies import REAL_STUDIES, RealStudy
 from tests.support.recompute import (
     bone_region,
     expected_of_finding,
     expected_of_study,
-    load_regions,
-    load_volume,
     reference_figures,
 )
 from tests.support.recompute_planar import Scan, expected_numbers
@@ -101,11 +100,12 @@ def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -
     """Every number of the SR is the one recomputed from the SEG and the source."""
     image = dcmread(study.files[0], stop_before_pixels=True)
     scale = SCALES[str(image.Modality)]
-    suv_factor = scale(image) if image.Modality == "PT" else None
     volume = load_volume(study.files, scale=scale)
     regions = load_regions(segmentation, volume)
     bone = bone_region(segmentation, regions)
-    figures = reference_figures(segmentation, regions, image)
+    figures = dict(reference_figures(segmentation, regions, image))
+    if image.Modality == "PT":
+        figures[Concept.SUV_FACTOR, None] = scale(image)
     for finding in report.findings:
         assert finding.segment is not None
         assert finding.measurements
@@ -114,9 +114,9 @@ def check_volume_numbers(report: Report, segmentation: Path, study: RealStudy) -
             expected = expected_of_finding(item, region, finding, bone=bone, figures=figures)
             assert item.value == pytest.approx(expected, rel=TOLERANCE), (finding.tracking_id, item)
     assert report.measurements
-    assert (suv_factor is not None) == any(item.concept == Concept.SUV_FACTOR for item in report.measurements)
+    assert (image.Modality == "PT") == any(item.concept == Concept.SUV_FACTOR for item in report.measurements)
     for item in report.measurements:
-        expected = expected_of_study(item, report, regions, bone, suv_factor=suv_factor, figures=figures)
+        expected = expected_of_study(item, report, regions, bone, figures=figures)
         assert item.value == pytest.approx(expected, rel=TOLERANCE), item
 
 

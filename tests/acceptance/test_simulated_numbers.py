@@ -14,15 +14,12 @@ from bmnode.domain.codes import Concept
 from bmnode.domain.results import Outcome
 from bmnode.results.reading import Report
 from tests.acceptance.conftest import Assess
+from tests.support.measured_region import Region, Volume, load_regions, load_volume
 from tests.support.recompute import (
     Others,
-    Region,
-    Volume,
     bone_region,
     expected_of_finding,
     expected_of_study,
-    load_regions,
-    load_volume,
 )
 from tests.support.simulated import Change, Patient, as_it_is, put_pixels
 

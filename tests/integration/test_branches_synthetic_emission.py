@@ -24,12 +24,11 @@ from bmnode.testing.patients.tracers import PSMA_1007
 from operators.graph.contract import BranchDefinition, StudyInput
 from pipelines.pet_ct.branch import BRANCH as PET_CT
 from pipelines.spect.branch import BRANCH as SPECT
+from tests.support.measured_region import load_regions, load_volume
 from tests.support.recompute import (
     bone_region,
     expected_of_finding,
     expected_of_study,
-    load_regions,
-    load_volume,
     reference_figures,
 )
 
@@ -127,11 +126,11 @@ def test_every_number_of_a_pet_ct_is_recomputed_from_its_segments(tmp_path: Path
     factor = float(image.PatientWeight) * 1000.0 / left_bq
     volume = load_volume(slices, scale=lambda _: factor)
     regions = load_regions(segmentation, volume)
-    figures = reference_figures(segmentation, regions, image)
+    figures = {**reference_figures(segmentation, regions, image), (Concept.SUV_FACTOR, None): factor}
     assert figures[Concept.LIVER_REFERENCE, Derivation.MEAN] == pytest.approx(2.2, rel=0.05)
     for item in report.measurements:
         bone = bone_region(segmentation, regions)
-        expected = expected_of_study(item, report, regions, bone, suv_factor=factor, figures=figures)
+        expected = expected_of_study(item, report, regions, bone, figures=figures)
         assert item.value == pytest.approx(expected, rel=1e-5), item
     assert {concept for concept, _ in figures} <= {item.concept for item in report.measurements}
     for finding in report.findings:
