@@ -30,6 +30,8 @@ class PipelineRequest:
     """Every DICOM file of the revision."""
     seed: str
     """The job's digest: whatever the pipeline makes up (Tracking UIDs) is derived from it."""
+    priors_dir: Path | None = None
+    """What is known of earlier examinations: a folder as `bmnode.priors.handover` has it. None: nobody looked."""
 
 
 class Pipeline(Protocol):

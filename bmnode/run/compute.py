@@ -82,5 +82,10 @@ class Computation:
             return refused, _UNKNOWN_VERSION if pipeline is None else pipeline.version
         if pipeline is None:
             raise PipelineFailedError(f"the pipeline {request.pipeline!r} cannot be loaded: see `bmnode pipeline list`")
-        asked = PipelineRequest(study_uid=request.study_uid, files=request.files, seed=request.job_digest)
+        asked = PipelineRequest(
+            study_uid=request.study_uid,
+            files=request.files,
+            seed=request.job_digest,
+            priors_dir=request.priors_dir,
+        )
         return pipeline.run(asked, report), pipeline.version

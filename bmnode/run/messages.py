@@ -74,6 +74,7 @@ def request_to_json(request: RunRequest) -> dict[str, Any]:
         "refusal": None if refusal is None else refusal_to_json(refusal),
         "output": dataclasses.asdict(request.output),
         "predecessors": [dataclasses.asdict(item) for item in request.predecessors],
+        "priors_dir": None if request.priors_dir is None else str(request.priors_dir),
     }
 
 
@@ -96,6 +97,7 @@ def request_from_json(body: Mapping[str, Any]) -> RunRequest:
             PredecessorDocument(**{**item, "kind": ResultKind(item["kind"]), "encoding": SegEncoding(item["encoding"])})
             for item in body["predecessors"]
         ),
+        priors_dir=None if body["priors_dir"] is None else Path(body["priors_dir"]),
     )
 
 

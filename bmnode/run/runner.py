@@ -42,6 +42,8 @@ class RunRequest:
     """What is written beyond the usual objects."""
     predecessors: tuple[PredecessorDocument, ...] = ()
     """The study's reports by earlier runs, which the new ones name (PS3.3 C.17.2, Predecessor Documents)."""
+    priors_dir: Path | None = None
+    """What is known of earlier examinations, absolute; see `PipelineRequest`."""
 
     def __post_init__(self) -> None:
         if self.attempt < 1:

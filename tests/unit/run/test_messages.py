@@ -59,6 +59,7 @@ def test_a_request_survives_the_line(refusal: Refusal | None) -> None:
                 encoding=SegEncoding.LABELMAP,
             ),
         ),
+        priors_dir=Path("/out/priors"),
     )
     line = Message(kind=Kind.RUN, body=request_to_json(request)).to_line()
     assert line.count(b"\n") == 1
