@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from bmnode.domain.records import JobRecord
 
 
+_MOVE_S = 600.0
+"""For a C-MOVE that a person waits for: a PACS may say nothing while it fetches a study from its archive."""
+
+
 class WorkClient(Protocol):
     """How the command line asks the node's engine for work, in the transaction that changes the rows."""
 
@@ -128,9 +132,12 @@ def _echo(settings: Settings, clock: Clock) -> Echo:
 
 
 def _mover(settings: Settings) -> Mover:
-    from bmnode.cli.move import StudyMover
+    from bmnode.archive.association import ArchiveLimits, Caller
+    from bmnode.archive.move import StudyMover
 
-    return StudyMover(settings.node.ae_title, tls=settings.tls.files)
+    limits = ArchiveLimits(answer_s=_MOVE_S, total_s=_MOVE_S)
+    caller = Caller(ae_title=settings.node.ae_title, clock=SystemClock(), limits=limits, tls=settings.tls.files)
+    return StudyMover(caller)
 
 
 def _rest(peer: Peer) -> Rest:

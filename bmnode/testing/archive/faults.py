@@ -18,14 +18,19 @@ class ArchiveFaults:
     """Wait so long, in seconds, before answering a C-STORE."""
     abort_store: bool = False
     """Abort the association instead of answering a C-STORE."""
+    query_delay_s: float = 0.0
+    """Wait so long, in seconds, before each response to a C-FIND."""
+    retrieve_delay_s: float = 0.0
+    """Wait so long, in seconds, before each instance of a C-MOVE or C-GET."""
     commitment_failure_reason: int | None = None
     """Deny commitment of every instance with this Failure Reason (0008,1197)."""
     withhold_commitment: bool = False
     """Take the request for commitment and never report."""
 
     def __post_init__(self) -> None:
-        if self.store_delay_s < 0 or (self.store_count is not None and self.store_count < 0):
-            raise ValueError("store_delay_s and store_count are not negative")
+        delays = (self.store_delay_s, self.query_delay_s, self.retrieve_delay_s)
+        if min(delays) < 0 or (self.store_count is not None and self.store_count < 0):
+            raise ValueError("delays and store_count are not negative")
 
 
 class FaultSwitch:

@@ -95,6 +95,7 @@ class Services:
             for response in query.find(
                 self.index.all(), event.identifier, root=_root(event), ae_title=self.ae.ae_title
             ):
+                self.clock.sleep_s(self.faults.current.query_delay_s)
                 if event.is_cancelled:
                     yield _CANCELLED, None
                     return
@@ -133,6 +134,7 @@ class Services:
             return
         yield len(selected)
         for item in selected:
+            self.clock.sleep_s(self.faults.current.retrieve_delay_s)
             if event.is_cancelled:
                 yield _CANCELLED, None
                 return
