@@ -1,4 +1,4 @@
-"""`UPTAKE_REGION_V1`: what a hot spot is taken for, by the parts of the body around it (clinical reference 2).
+"""`UPTAKE_REGION_V2`: what a hot spot is taken for, by the parts of the body around it (clinical reference 2).
 
 Bladder, kidneys, injection site and contamination are told by place, size and the ratio of the
 views alone. Distances are millimetres; everything is a convention of this project.
@@ -18,7 +18,7 @@ from operators.kernels.planar_regions.parts import NUMBERED_PARTS, PART_NUMBERS,
 from operators.kernels.scintigraphy import Counts, HotSpot, PixelSize
 from operators.kernels.scintigraphy_body import Uptake
 
-METHOD = "UPTAKE_REGION_V1"
+METHOD = "UPTAKE_REGION_V2"
 _FOREARMS = (PlanarPart.FOREARM_LEFT, PlanarPart.FOREARM_RIGHT)
 _HIPS = (PlanarPart.PELVIS_LEFT, PlanarPart.PELVIS_RIGHT)
 
@@ -124,7 +124,10 @@ def _extent(parts: PartMap, part: PlanarPart) -> tuple[npt.NDArray[np.intp], npt
 
 
 def _bladder(view: LabelledView, candidates: Sequence[int], *, rule: RegionExclusionRule) -> int | None:
-    """The largest spot in the midline of the pelvis, not above the sacrum's middle, hot in the other view too."""
+    """The largest spot in the midline of the pelvis, not above the sacrum's middle, hot in the other view too.
+
+    Of two of one size the one nearer to the midline, then the lower one: never the one that happens to be first.
+    """
     sacrum, hips = _extent(view.parts, PlanarPart.SACRUM), [_extent(view.parts, hip) for hip in _HIPS]
     if sacrum is None or hips[0] is None or hips[1] is None:
         return None
@@ -135,10 +138,10 @@ def _bladder(view: LabelledView, candidates: Sequence[int], *, rule: RegionExclu
     for index in candidates:
         spot = view.spots[index]
         row, column = spot.centre
-        below = sacrum[0].mean() <= row <= lowest
-        if below and abs(column - sum(middles) / 2) <= reach and _hot_behind(spot, view, rule.bladder_other_view):
-            found.append(index)
-    return max(found, key=lambda index: view.spots[index].pixel_count) if found else None
+        below, aside = sacrum[0].mean() <= row <= lowest, abs(column - sum(middles) / 2)
+        if below and aside <= reach and _hot_behind(spot, view, rule.bladder_other_view):
+            found.append((-spot.pixel_count, aside, -row, column, index))
+    return min(found)[-1] if found else None
 
 
 def _hot_behind(spot: HotSpot, view: LabelledView, limit: float) -> bool:
@@ -146,7 +149,10 @@ def _hot_behind(spot: HotSpot, view: LabelledView, limit: float) -> bool:
 
 
 def _kidneys(view: LabelledView, candidates: Sequence[int], *, rule: RegionExclusionRule) -> tuple[int, ...]:
-    """A pair beside the spine at T12 to L3 on the posterior view, brighter there than in front."""
+    """A pair beside the spine at T12 to L3 on the posterior view, brighter there than in front.
+
+    Of several pairs the most level one; of those the one most evenly beside the spine, and nearest to it.
+    """
     lumbar = _extent(view.parts, PlanarPart.LUMBAR_SPINE)
     if not view.is_posterior or lumbar is None:
         return ()
@@ -161,9 +167,14 @@ def _kidneys(view: LabelledView, candidates: Sequence[int], *, rule: RegionExclu
         away = rule.kidney_near_mm <= abs(side) <= rule.kidney_far_mm
         if first <= row <= last and away and _brighter_behind(spot, view, rule.kidney_ratio):
             beside.append((index, row * view.pixel_mm[0], side))
-    pairs = [(abs(a[1] - b[1]), a[0], b[0]) for a in beside for b in beside if a[2] < 0 < b[2]]
+    pairs = [
+        (abs(a[1] - b[1]), abs(a[2] + b[2]), b[2] - a[2], a[1], a[0], b[0])
+        for a in beside
+        for b in beside
+        if a[2] < 0 < b[2]
+    ]
     level = [pair for pair in pairs if pair[0] <= rule.kidney_level_mm]
-    return min(level)[1:] if level else ()
+    return min(level)[-2:] if level else ()
 
 
 def _brighter_behind(spot: HotSpot, view: LabelledView, ratio: float) -> bool:
