@@ -20,6 +20,12 @@ from bmnode.storage import AuditLine, AuditTrail, Database, DueAt, Instances
 ACTOR = "journal"
 _BATCH_INSTANCES, _BATCH_BYTES = 256, 1 << 23
 _RETRY_S = 0.5
+_FULL_BYTES = 1 << 25
+"""[P] So much waits at most: half of a segment."""
+LULL_S = 0.05
+"""[P] Nothing came for so long: whoever waits for an answer is not held up by filing."""
+LONGEST_S = 1.0
+"""[P] Longest that an instance waits for a lull; far less than any quiet time of a study."""
 _LOG = structlog.get_logger(__name__)
 
 
@@ -72,6 +78,8 @@ def _set_aside(record: JournalRecord, *, spool: Spool, database: Database, clock
 class Filer:
     """The thread that files what was committed to the journal.
 
+    It files in batches, and rather when nobody is being answered: a batch shares its flush and its transaction, and
+    what it computes and flushes would otherwise be waited for by the senders.
     What cannot be filed, because disk or database fail, is tried again until it can: it is
     durable in the journal, and when that is full nothing more is acknowledged.
 
@@ -101,7 +109,10 @@ class Filer:
         self._due_at = due_at
         self._changed = threading.Condition()
         self._waiting: deque[JournalEntry] = deque()
+        self._waiting_bytes = 0
         self._filing = 0
+        self._hurried = 0
+        """How many wait for everything to be filed."""
         self._is_stopping = False
         self._thread: threading.Thread | None = None
         self._filed = filed
@@ -116,12 +127,19 @@ class Filer:
         """An entry that is committed."""
         with self._changed:
             self._waiting.append(entry)
-            self._changed.notify_all()
+            self._waiting_bytes += entry.length
+            if len(self._waiting) == 1 or self._is_batch_full():
+                self._changed.notify_all()
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until everything that was added is filed; whether it is."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._filing, timeout=timeout_s)
+            self._hurried += 1
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(lambda: not self._waiting and not self._filing, timeout=timeout_s)
+            finally:
+                self._hurried -= 1
 
     def stop(self, timeout_s: float) -> bool:
         """File what waits, then end the thread; whether all was filed. The rest is filed at the next start."""
@@ -143,6 +161,7 @@ class Filer:
                 self._filing = 0
                 if not is_filed:
                     self._waiting.extend(batch)
+                    self._waiting_bytes += sum(entry.length for entry in batch)
                     self._changed.wait_for(lambda: self._is_stopping, timeout=_RETRY_S)
                 self._changed.notify_all()
 
@@ -152,13 +171,28 @@ class Filer:
         size = 0
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+            self._gather()
             if self._is_stopping:
                 return ()
             while self._waiting and len(batch) < most and size < _BATCH_BYTES:
                 batch.append(self._waiting.popleft())
                 size += batch[-1].length
+            self._waiting_bytes -= size
             self._filing = len(batch)
         return batch
+
+    def _gather(self) -> None:
+        """Wait for a lull, a whole batch, or until the first has waited long enough."""
+        for _ in range(round(LONGEST_S / LULL_S)):
+            seen = self._waiting_bytes
+            is_due = self._changed.wait_for(
+                lambda: self._is_stopping or self._hurried or self._is_batch_full(), timeout=LULL_S
+            )
+            if is_due or self._waiting_bytes == seen:
+                return
+
+    def _is_batch_full(self) -> bool:
+        return len(self._waiting) >= _BATCH_INSTANCES or self._waiting_bytes >= _FULL_BYTES
 
     def _file(self, entries: Sequence[JournalEntry]) -> bool:
         """Whether it worked."""
