@@ -6,10 +6,12 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
 from bmnode.clock import Clock
+from bmnode.errors import SpoolFullError
 from bmnode.observe.references import instance_ref
 from bmnode.spool.arrivals import record_arrivals, stored_instance
 from bmnode.spool.journal import Journal, JournalEntry
@@ -153,6 +155,7 @@ class Filer:
 
     def _run(self) -> None:
         most = _BATCH_INSTANCES
+        self._make_ready()
         while batch := self._next(most):
             is_filed = self._file(batch)
             # After trouble one at a time, in turns: what cannot be filed does not hold up the rest.
@@ -164,6 +167,13 @@ class Filer:
                     self._waiting_bytes += sum(entry.length for entry in batch)
                     self._changed.wait_for(lambda: self._is_stopping, timeout=_RETRY_S)
                 self._changed.notify_all()
+            self._make_ready()
+
+    def _make_ready(self) -> None:
+        """Use the time while nothing waits. What is not made ready is made when it is needed."""
+        with suppress(OSError, SpoolFullError):
+            while not (self._waiting or self._is_stopping) and self._journal.make_ready():
+                pass
 
     def _next(self, most: int) -> Sequence[JournalEntry]:
         """What to file next; nothing when it is time to end."""

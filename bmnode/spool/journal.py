@@ -11,7 +11,6 @@ that was committed is whole, and reading may end at the first place that holds n
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -33,6 +32,7 @@ from bmnode.spool.records import (
     encode_record,
     padded,
 )
+from bmnode.spool.segments import DRAFT_SUFFIX, draft_of, make_segment, make_written_segment, write_parts
 from bmnode.spool.writer import Spool, full_disk_named
 
 JOURNAL = "journal"
@@ -43,8 +43,10 @@ SEGMENT_SUFFIX = ".seg"
 class JournalOptions:
     """How much the journal may take. Raises ValueError where that cannot be used."""
 
-    segment_bytes: int = 1 << 26
-    segments: int = 8
+    segment_bytes: int = 1 << 24
+    segments: int = 32
+    ready: int = 4
+    """[P] Segments that wait to be written, where there are not more in use: a burst of 64 MiB finds its place."""
     room_wait_s: float = 20.0
     """[P] How long a receiver waits for a segment to be filed: less than senders wait for their answer."""
 
@@ -53,6 +55,8 @@ class JournalOptions:
             raise ValueError("a segment has whole pages, and more than one")
         if self.segments < 2:
             raise ValueError("one segment is filed while another is written: at least two")
+        if self.ready < 0:
+            raise ValueError("ready is a number of segments")
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +102,10 @@ class Journal:
         self._writing = threading.Lock()
         self._free: list[_Segment] = []
         self._used: list[_Segment] = []
+        self._taken: set[Path] = set()
+        """Names of segments that are being made, or are on their way from free to used."""
+        self._turn = 0
+        """Counts closings: what was begun before one is not finished behind it."""
         self._current: _Segment | None = None
         self._epoch = 0
         self._written = self._synced = 0
@@ -130,6 +138,8 @@ class Journal:
     def clear(self) -> None:
         """Everything that `recover` gave is filed: start with empty segments. Raises OSError."""
         self.close()
+        for draft in self._files.list(self.directory, DRAFT_SUFFIX):
+            self._files.remove(draft)
         for path in self._paths():
             segment = _Segment(path=path, handle=self._files.open_segment(path, 0))
             self._epoch += 1
@@ -140,9 +150,40 @@ class Journal:
 
     def close(self) -> None:
         """Give the segments' handles back. What is not filed stays for `recover`."""
-        for segment in (*self._free, *self._used):
+        with self._changed:
+            self._turn += 1
+            segments = (*self._free, *self._used)
+            self._free, self._used, self._current = [], [], None
+            self._taken.clear()
+        for segment in segments:
             self._files.close(segment.handle)
-        self._free, self._used, self._current = [], [], None
+
+    def make_ready(self) -> bool:
+        """Make one of the segments that are to wait for records, if one is missing; whether it was.
+
+        Raises SpoolFullError or OSError.
+        """
+        with self._changed:
+            turn = self._turn
+            path = self._new_path() if len(self._free) < self._options.ready else None
+        if path is None:
+            return False
+        draft = draft_of(path)
+        segment = self._make(path, draft=draft)
+        with self._changed:
+            if turn != self._turn:  # closed meanwhile: the name may be another's
+                self._files.close(segment.handle)
+                self._files.remove(draft)
+                return False
+            self._files.replace(draft, path)
+        # Nobody writes to it before its name is durable.
+        self._files.sync_directory(self.directory)
+        with self._changed:
+            if turn == self._turn:
+                self._give(segment)
+            else:
+                self._files.close(segment.handle)
+        return True
 
     def append(
         self, identity: InstanceIdentity, *, source_ae: str, received_at: datetime, file: tuple[bytes, memoryview]
@@ -167,7 +208,7 @@ class Journal:
             )
             length = sum(len(part) for part in parts)
             with full_disk_named():
-                self._write(segment, parts, segment.end)
+                write_parts(self._files, segment.handle, parts, offset=segment.end)
             with self._changed:
                 self._written += 1
                 entry = JournalEntry(
@@ -254,14 +295,26 @@ class Journal:
         else:
             self._sync(current, upto)
         segment = self._next()
-        self._epoch += 1
-        segment.epoch, segment.end = self._epoch, PAGE_BYTES
-        self._write_mark(segment, filed_to=PAGE_BYTES)
+        try:
+            self._epoch += 1
+            segment.epoch, segment.end = self._epoch, PAGE_BYTES
+            self._write_mark(segment, filed_to=PAGE_BYTES)
+        except OSError:
+            with self._changed:
+                self._give(segment)
+            raise
         with self._changed:
             self._used.append(segment)
+            self._taken.discard(segment.path)
             self._current = segment
             self._retire(current)
         return segment
+
+    def _give(self, segment: _Segment) -> None:
+        """The segment is free."""
+        self._free.append(segment)
+        self._taken.discard(segment.path)
+        self._changed.notify_all()
 
     def _retire(self, segment: _Segment | None) -> None:
         """A segment that is full and filed already is free."""
@@ -276,49 +329,41 @@ class Journal:
     def _next(self) -> _Segment:
         """A segment to write: one that is free, a new one, or the next that becomes free."""
         with self._changed:
-            if self._free:
-                return self._free.pop(0)
-            count = len(self._used)
-            if count >= self._options.segments:
+            path = None if self._free else self._new_path()
+            if path is None:
                 self._changed.wait_for(lambda: bool(self._free), timeout=self._options.room_wait_s)
-                if self._free:
-                    return self._free.pop(0)
-                raise SpoolFullError("the journal is full: the disk or the database does not keep up, or failed")
-        return self._make(count)
+                if not self._free:
+                    raise SpoolFullError("the journal is full: the disk or the database does not keep up, or failed")
+                segment = self._free.pop(0)
+                self._taken.add(segment.path)
+                return segment
+        return self._make(path)
 
-    def _make(self, count: int) -> _Segment:
-        self._spool.prepare()
-        self._spool.check_space(self._options.segment_bytes)
-        taken = {segment.path for segment in self._used}
-        paths = (self.directory / f"{number:02d}{SEGMENT_SUFFIX}" for number in range(count * 2 + 2))
+    def _new_path(self) -> Path | None:
+        """A name for another segment, to be given to `_make`; None where there may be no more. Under the lock."""
+        taken = {segment.path for segment in (*self._used, *self._free)} | self._taken
+        if len(taken) >= self._options.segments:
+            return None
+        paths = (self.directory / f"{number:02d}{SEGMENT_SUFFIX}" for number in range(len(taken) + 1))
         path = next(path for path in paths if path not in taken)
-        with full_disk_named():
-            self._spool.make_directory(self.directory)
-            try:
-                handle = self._files.open_segment(path, self._options.segment_bytes)
-                self._files.sync_directory(self.directory)
-            except OSError:
-                with suppress(OSError):
-                    self._files.remove(path)
-                raise
-        return _Segment(path=path, handle=handle)
+        self._taken.add(path)
+        return path
+
+    def _make(self, path: Path, *, draft: Path | None = None) -> _Segment:
+        """Make the segment of a name; with a draft all of it is written, under that name."""
+        size = self._options.segment_bytes
+        try:
+            if draft is None:
+                return _Segment(path=path, handle=make_segment(self._spool, path, size))
+            return _Segment(path=path, handle=make_written_segment(self._spool, draft, size))
+        except (OSError, SpoolFullError):
+            with self._changed:
+                self._taken.discard(path)
+            raise
 
     def _paths(self) -> Sequence[Path]:
         return sorted(self._files.list(self.directory, SEGMENT_SUFFIX))
 
     def _write_mark(self, segment: _Segment, *, filed_to: int) -> None:
-        mark = memoryview(encode_mark(SegmentMark(epoch=segment.epoch, filed_to=filed_to)))
-        self._write(segment, (mark,), 0)
-
-    def _write(self, segment: _Segment, parts: Sequence[bytes | memoryview], offset: int) -> None:
-        """Write all parts, however few bytes each call takes."""
-        left = [memoryview(part) for part in parts if len(part)]
-        while left:
-            taken = self._files.write_at(segment.handle, left, offset)
-            if not taken:
-                raise OSError(errno.EIO, "the journal takes no more bytes")
-            offset += taken
-            while left and taken >= len(left[0]):
-                taken -= len(left.pop(0))
-            if left:
-                left[0] = left[0][taken:]
+        mark = encode_mark(SegmentMark(epoch=segment.epoch, filed_to=filed_to))
+        write_parts(self._files, segment.handle, (mark,), offset=0)

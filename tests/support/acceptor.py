@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bmnode.domain.records import AuditEntry, StoredInstance, StudyRecord
 from bmnode.scp import Acceptor, AcceptorOptions
-from bmnode.spool import DueAt, Spool
+from bmnode.spool import DueAt, JournalOptions, Spool
 from bmnode.spool.filesystem import FileSystem
 from bmnode.spool.journal import JOURNAL
 from bmnode.storage import AuditTrail, Database, Instances, Studies
@@ -19,6 +19,8 @@ from tests.support.encoded import EncodedInstance
 from tests.support.raw_peer import RawPeer
 
 QUIET = timedelta(seconds=30)
+SMALL_JOURNAL = JournalOptions(segment_bytes=1 << 22, ready=1)
+"""Takes what tests send, and writes little beforehand."""
 _SETTLE_S = 20.0
 
 
@@ -96,7 +98,7 @@ def receiving_node(
     spool = Spool(directory / "spool", min_free_bytes=0, file_system=file_system)
     clock = FakeClock()
     acceptor = Acceptor(
-        options or AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1"),
+        options or AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", journal=SMALL_JOURNAL),
         spool=spool,
         database=database,
         clock=clock,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,8 +78,15 @@ def test_a_record_comes_back_as_it_was_written() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(cut_after=st.integers(1, 60), names_are_kept=st.booleans(), filed_every=st.integers(1, 5))
-def test_what_was_committed_survives_a_power_cut(cut_after: int, names_are_kept: bool, filed_every: int) -> None:
+@given(
+    cut_after=st.integers(1, 60),
+    names_are_kept=st.booleans(),
+    filed_every=st.integers(1, 5),
+    ready_every=st.integers(1, 9),
+)
+def test_what_was_committed_survives_a_power_cut(
+    cut_after: int, names_are_kept: bool, filed_every: int, ready_every: int
+) -> None:
     """Cut anywhere, with segments used again and again: every record that was committed and not filed is there."""
     files = SimulatedFileSystem(ROOT, cut_after=cut_after + 12)
     committed: dict[str, bytes] = {}
@@ -88,6 +95,8 @@ def test_what_was_committed_survives_a_power_cut(cut_after: int, names_are_kept:
     try:
         journal = _journal(files)
         for number in range(40):
+            if number % ready_every == 0:
+                journal.make_ready()
             entry = _put(journal, number)
             committed[entry.identity.sop_instance_uid] = _data(number)
             waiting.append(entry)
@@ -141,6 +150,52 @@ def test_a_full_journal_says_so_and_recovers() -> None:
     assert len(entries) == 3 * 7  # segments, and records of two pages behind the first
     journal.filed(entries)
     assert journal.read(_put(journal, 2000)).data_set == _data(2000)
+
+
+def test_segments_wait_for_records_and_are_written_beforehand() -> None:
+    """As many as are to be ready are on the disk, with their names, before a record needs them; and no more."""
+    files = SimulatedFileSystem(ROOT)
+    journal = Journal(
+        Spool(ROOT / "spool", min_free_bytes=0, file_system=files),
+        options=JournalOptions(segment_bytes=16 * PAGE_BYTES, segments=3, ready=2),
+    )
+    assert [journal.make_ready() for _ in range(3)] == [True, True, False]
+    ready = files.surviving(names_are_kept=False)
+    assert {path.name: len(content) for path, content in ready.items()} == {
+        "00.seg": 16 * PAGE_BYTES,
+        "01.seg": 16 * PAGE_BYTES,
+    }
+    entry = _put(journal, 0)
+    assert entry.segment.path in ready
+    assert journal.make_ready()
+    entries = [entry, *(_put(journal, number) for number in range(1, 3 * 7))]
+    assert len({item.segment.path for item in entries}) == 3
+    assert not journal.make_ready()
+
+
+def test_a_segment_that_was_begun_before_the_journal_was_closed_disturbs_nobody() -> None:
+    """Another journal has the folder then: its segments keep their names and their records."""
+
+    class Slow(SimulatedFileSystem):
+        before_sync: Callable[[], None] | None = None
+
+        def sync_data(self, handle: int) -> None:
+            super().sync_data(handle)
+            act, self.before_sync = self.before_sync, None
+            if act is not None:
+                act()
+
+    files = Slow(ROOT)
+    first = _journal(files)
+    again = _journal(files)
+
+    def hand_over() -> None:
+        first.close()
+        _put(again, 7)
+
+    files.before_sync = hand_over
+    assert not first.make_ready()
+    assert [record.identity for record in _recovered(_after_cut(files, names_are_kept=False))] == [_identity(7)]
 
 
 def test_a_flush_that_fails_acknowledges_nothing() -> None:
