@@ -51,7 +51,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "destinations": "names of the peers that get the result",
         "label_in": "names of the peers in which the study gets a label",
         "priority": "1 is the most urgent, 10 the ordinary case",
-        "state": "`queued`, `running`, `succeeded`, `failed` or `cancelled`",
+        "state": "`awaiting_prior`, `queued`, `running`, `succeeded`, `failed` or `cancelled`",
         "attempt": "how often it was started",
         "progress": "from 0 to 1",
         "step": "what it does now",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Jobs: one pipeline on one study.", no_args_is_help=True, rich_markup_mode=None)
 
 JobId = Annotated[str, typer.Argument(help="Identifier of the job, from `bmnode job list`.", metavar="JOB_ID")]
-UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+UNFINISHED = (JobState.AWAITING_PRIOR, JobState.QUEUED, JobState.RUNNING)
 FOLLOW_EVERY_S = 0.5
 NO_LIMIT = 1_000_000
 

@@ -38,6 +38,8 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
 class JobState(StrEnum):
     """A job: one pipeline on one revision of one study."""
 
+    AWAITING_PRIOR = "awaiting_prior"
+    """An earlier examination is looked for and fetched; not for longer than the limit."""
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -48,6 +50,11 @@ class JobState(StrEnum):
 class JobEvent(StrEnum):
     """What happens to a job."""
 
+    PRIOR_SOUGHT = "prior_sought"
+    PRIOR_SETTLED = "prior_settled"
+    """Found, none there, or the limit is over."""
+    PRIOR_ARRIVED = "prior_arrived"
+    """An earlier examination came after the job had ended: the comparison is made again."""
     STARTED = "started"
     ATTEMPT_LOST = "attempt_lost"
     SUCCEEDED = "succeeded"
@@ -57,6 +64,11 @@ class JobEvent(StrEnum):
 
 
 JOB_TRANSITIONS: Mapping[tuple[JobState, JobEvent], JobState] = {
+    (JobState.QUEUED, JobEvent.PRIOR_SOUGHT): JobState.AWAITING_PRIOR,
+    (JobState.AWAITING_PRIOR, JobEvent.PRIOR_SETTLED): JobState.QUEUED,
+    (JobState.AWAITING_PRIOR, JobEvent.CANCELLED): JobState.CANCELLED,
+    (JobState.AWAITING_PRIOR, JobEvent.FAILED): JobState.FAILED,
+    (JobState.SUCCEEDED, JobEvent.PRIOR_ARRIVED): JobState.QUEUED,
     (JobState.QUEUED, JobEvent.STARTED): JobState.RUNNING,
     (JobState.QUEUED, JobEvent.CANCELLED): JobState.CANCELLED,
     (JobState.RUNNING, JobEvent.STARTED): JobState.RUNNING,  # recovery after a kill starts it again

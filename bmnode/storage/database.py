@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,22 +30,40 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._checks_references = True
         self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
+            _prepare_sqlite(self._engine, checks_references=lambda: self._checks_references)
 
     def migrate(self) -> None:
         """Bring the schema to this version's. Raises StorageError where the database cannot be reached."""
         config = AlembicConfig()
         config.set_main_option("script_location", str(_MIGRATIONS))
         try:
-            with self.write() as connection:
+            with self._without_foreign_keys(), self.write() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+                if broken := _broken_references(connection):
+                    raise StorageError(f"the migration would break references of {', '.join(broken)}")
         except SQLAlchemyError as error:
             raise StorageError(
                 f"the database cannot be migrated: {type(error).__name__}; check [database] url"
             ) from error
+
+    @contextmanager
+    def _without_foreign_keys(self) -> Iterator[None]:
+        """SQLite changes a constraint by making the table anew: no row may miss its parent meanwhile, nor be deleted
+        with it. The switch works outside of transactions alone (sqlite.org/lang_altertable.html, section 7)."""
+        if self._engine.dialect.name != "sqlite":
+            yield
+            return
+        self._engine.dispose()  # connections that are made from now on have the switch as it is set here
+        self._checks_references = False
+        try:
+            yield
+        finally:
+            self._checks_references = True
+            self._engine.dispose()
 
     def schema_version(self) -> str | None:
         """The migration that the database is at; None before the first."""
@@ -69,7 +87,14 @@ class Database:
         self._engine.dispose()
 
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
+def _broken_references(connection: sa.Connection) -> list[str]:
+    """Tables with a row whose parent is missing; asked of SQLite alone, which does not look during a migration."""
+    if connection.dialect.name != "sqlite":
+        return []
+    return sorted({str(row[0]) for row in connection.exec_driver_sql("PRAGMA foreign_key_check")})
+
+
+def _prepare_sqlite(engine: sa.Engine, *, checks_references: Callable[[], bool]) -> None:
     @sa.event.listens_for(engine, "connect")
     def _configure(dbapi_connection: Any, _record: object) -> None:
         dbapi_connection.isolation_level = None  # transactions are begun below, not by the driver
@@ -78,7 +103,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "journal_mode=WAL",
             "synchronous=FULL",
-            "foreign_keys=ON",
+            f"foreign_keys={'ON' if checks_references() else 'OFF'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -12,8 +12,10 @@ from bmnode.domain.states import JOB_TRANSITIONS, JobEvent, JobState, advance
 from bmnode.errors import NotFoundError
 from bmnode.storage.tables import job_events, jobs
 
-UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
-
+UNFINISHED = (JobState.AWAITING_PRIOR, JobState.QUEUED, JobState.RUNNING)
+STARTABLE = (JobState.QUEUED, JobState.RUNNING)
+"""States in which a run may begin; one that is running was left by a kill."""
+_BEGINS_ANEW = (JobEvent.RETRIED, JobEvent.PRIOR_ARRIVED)
 
 _LISTS = ("destinations", "label_in")
 """Columns that the database keeps as JSON."""
@@ -70,7 +72,7 @@ class Jobs:
         return [_job(row) for row in self._connection.execute(query).mappings()]
 
     def unfinished(self) -> Sequence[JobRecord]:
-        """Jobs that are queued or running, oldest first."""
+        """Jobs that have not ended, oldest first."""
         query = sa.select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.created_at)
         return [_job(row) for row in self._connection.execute(query).mappings()]
 
@@ -81,7 +83,7 @@ class Jobs:
         values: dict[str, object] = {"state": state}
         if event is JobEvent.STARTED:
             values |= {"attempt": job.attempt + 1, "started_at": at, "progress": 0.0, "step": "", "ended_at": None}
-        elif event is JobEvent.RETRIED:
+        elif event in _BEGINS_ANEW:
             values |= {"attempt": 0, "ended_at": None, "outcome": None, "reason": None, "progress": 0.0, "step": ""}
         elif state not in UNFINISHED:
             values |= {"ended_at": at, "reason": detail or None}

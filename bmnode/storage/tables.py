@@ -139,6 +139,34 @@ job_events = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
 )
 
+examinations = sa.Table(
+    "examinations",
+    metadata,
+    sa.Column("study_uid", _UID, sa.ForeignKey("studies.study_uid"), primary_key=True),
+    sa.Column("patient_digest", sa.String(64), nullable=False, index=True),
+)
+
+prior_searches = sa.Table(
+    "prior_searches",
+    metadata,
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.job_id"), primary_key=True),
+    sa.Column("run_by", UtcDateTime, nullable=False),
+    sa.Column("search_until", UtcDateTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("wanted_study_uid", _UID),
+    sa.Column("outcome", sa.String(32)),
+    sa.Column("document", sa.Text),
+)
+
+fetched_priors = sa.Table(
+    "fetched_priors",
+    metadata,
+    sa.Column("study_uid", _UID, primary_key=True),
+    sa.Column("archive", sa.String(64), nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+)
+
 results = sa.Table(
     "results",
     metadata,

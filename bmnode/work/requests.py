@@ -14,7 +14,13 @@ from bmnode.storage import Jobs
 from bmnode.work.engine import FlowName, FlowRequest
 
 _JOB_ID_CHARACTERS = 16
-_ASKS_FOR_A_RUN = {"created", JobEvent.RETRIED.value, JobEvent.ATTEMPT_LOST.value}
+_ASKS_FOR_A_RUN = {
+    "created",
+    JobEvent.RETRIED.value,
+    JobEvent.ATTEMPT_LOST.value,
+    JobEvent.PRIOR_SETTLED.value,
+    JobEvent.PRIOR_ARRIVED.value,
+}
 
 
 class When(StrEnum):

@@ -31,7 +31,7 @@ from bmnode.errors import InputError, NotFoundError, RunError
 from bmnode.run.attempts import keep_only
 from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results
-from bmnode.storage.jobs import UNFINISHED
+from bmnode.storage.jobs import STARTABLE, UNFINISHED
 from bmnode.work.engine import Engine
 from bmnode.work.requests import delivery_request, job_digest, run_key, run_request
 
@@ -109,7 +109,7 @@ class RunFlow:
         with self.database.write() as connection:
             jobs = Jobs(connection)
             job = jobs.find(job_id)
-            if job is None or job.state not in UNFINISHED:
+            if job is None or job.state not in STARTABLE:
                 return None
             started = sum(event.event == JobEvent.STARTED for event in jobs.events(job_id))
             instances = tuple(Instances(connection).of_revision(job.study_uid, job.revision))
