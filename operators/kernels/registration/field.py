@@ -78,21 +78,26 @@ class DeformationField:
     def jacobian_determinants(self) -> npt.NDArray[np.float32]:
         """The least determinant of the derivative in every cell of nodes, over its eight corners.
 
-        Differences run along the cell's edges, so that of the linear field between the nodes they are exact there.
+        Differences run along the cell's edges, so that of the linear field between the nodes they are exact there: the
+        determinant at a corner is the volume that its three moved edges span, over that of the cell.
         """
         least: npt.NDArray[np.float32] | None = None
-        to_index = np.linalg.inv(self.matrix)[:3, :3]
-        steps = [np.diff(self.displacement, axis=axis) for axis in range(3)]
+        moved = np.ascontiguousarray(np.moveaxis(self.displacement, -1, 0))
+        sizes = moved.shape[1:]
+        volume = np.float32(np.linalg.det(self.matrix[:3, :3]))
+        edges = [
+            np.diff(moved, axis=axis + 1) + self.matrix[:3, axis].astype(np.float32)[:, None, None, None]
+            for axis in range(3)
+        ]
         for corner in np.ndindex(2, 2, 2):
-            derivative = np.zeros((*(size - 1 for size in self.displacement.shape[:3]), 3, 3), dtype=np.float32)
-            for axis, step in enumerate(steps):
-                others = [0 if other == axis else corner[other] for other in range(3)]
+            spanned = []
+            for axis, edge in enumerate(edges):
                 box = tuple(
-                    slice(0, None) if other == axis else slice(first, first + size - 1)
-                    for other, (first, size) in enumerate(zip(others, self.displacement.shape[:3], strict=True))
+                    slice(0, None) if other == axis else slice(corner[other], corner[other] + size - 1)
+                    for other, size in enumerate(sizes)
                 )
-                derivative += step[box][..., :, None] * to_index[axis].astype(np.float32)
-            found = _determinant(derivative + np.eye(3, dtype=np.float32))
+                spanned.append(edge[(slice(None), *box)])
+            found = _triple_product(*spanned) / volume
             least = found if least is None else np.minimum(least, found)
         assert least is not None
         return least
@@ -133,8 +138,10 @@ class DeformationField:
             yield to_source[:3, :3] @ places.T + to_source[:3, 3:]
 
 
-def _determinant(matrices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Of matrices (..., 3, 3), by the rule of Sarrus: a hundred times as fast as by decomposition."""
-    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, (-2, -1), (0, 1))
+def _triple_product(
+    one: npt.NDArray[np.float32], two: npt.NDArray[np.float32], three: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Volume that vectors (3, ...) span, component by component: many times as fast as matrices."""
+    (a, b, c), (d, e, f), (g, h, i) = one, two, three
     result: npt.NDArray[np.float32] = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
     return result
