@@ -41,6 +41,16 @@ class MissingToolError(BmnodeError):
     """This command needs libraries that are not installed. The message names the extra to install."""
 
 
+class BundleRefusedError(BmnodeError):
+    """A model bundle is not used. The message names file and reason; ask whoever made the bundle for a whole one."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, *, fault: str) -> None:
+        super().__init__(f"{fault}: {message}")
+        self.fault = fault
+
+
 class TransitionError(BmnodeError):
     """An event arrived in a state that does not allow it. A defect of bmnode: report it."""
 

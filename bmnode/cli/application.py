@@ -15,6 +15,7 @@ from bmnode.cli import (
     demo,
     evaluate_commands,
     job_commands,
+    model_commands,
     peer_commands,
     pipeline_commands,
     result_commands,
@@ -83,6 +84,7 @@ def build() -> typer.Typer:
         ("result", result_commands.app),
         ("audit", audit_commands.app),
         ("pipeline", pipeline_commands.app),
+        ("model", model_commands.app),
         ("evaluate", evaluate_commands.app),
     ):
         app.add_typer(group, name=name)

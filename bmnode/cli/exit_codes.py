@@ -24,6 +24,7 @@ MEANINGS = {
     errors.NodeLockedError.exit_code: "The node is running already on this data directory.",
     errors.PeerUnreachableError.exit_code: "A peer does not answer.",
     errors.PeerRefusedError.exit_code: "A peer answered and refused.",
+    errors.BundleRefusedError.exit_code: "A model bundle is refused; the message names the reason.",
     NOT_ASSESSABLE: "The study is not assessable: the report says why (`bmnode run`, `bmnode job show --follow`), or "
     "the message does (`bmnode suv`).",
     INTERNAL: "A defect of bmnode. The message names the log file that tells more.",

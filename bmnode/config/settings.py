@@ -28,6 +28,7 @@ from bmnode.errors import NotFoundError
 
 DATABASE_FILE = "node.sqlite"
 SPOOL_FOLDER = "spool"
+MODELS_FOLDER = "models"
 ENVIRONMENT_PREFIX = "BMNODE__"
 
 
@@ -311,6 +312,11 @@ class Settings(BaseSettings):
     def spool_directory(self) -> Path:
         """Folder of received images."""
         return self.spool.directory or self.node.data_dir / SPOOL_FOLDER
+
+    @property
+    def models_directory(self) -> Path:
+        """Folder of the model bundles that the site installed."""
+        return self.node.data_dir / MODELS_FOLDER
 
     def peer(self, name: str) -> Peer:
         """A peer by name. Raises NotFoundError with the nearest name."""

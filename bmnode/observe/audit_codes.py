@@ -87,5 +87,6 @@ KINDS: Mapping[str, MessageKind] = {
     "study_queried": MessageKind(event_id=QUERY, action="E", about=About.STUDY),
     "configuration_applied": _CONFIGURATION,
     "configuration_refused": _CONFIGURATION,
+    "model_installed": _CONFIGURATION,
     "audit_exported": MessageKind(event_id=AUDIT_LOG_USED, action="R", about=About.NODE),
 }

@@ -14,6 +14,7 @@ from bmnode.cli import reference
 from bmnode.cli.application import command
 from bmnode.config.sources import parse_settings
 from bmnode.config.template import describe
+from bmnode.domain.models import BundleFault
 from bmnode.domain.states import DeliveryState, JobEvent, JobState, StudyState
 from bmnode.domain.study import Branch, Reason
 from bmnode.errors import IngestError
@@ -121,6 +122,12 @@ def test_every_reason_of_a_refusal_is_explained() -> None:
     """Whatever reason a report names, the administrator finds what it means and what to do."""
     text = (DOCS / "how-to" / "read-a-refusal.md").read_text(encoding="utf-8")
     assert [reason for reason in Reason if f"| `{reason}` |" not in text] == []
+
+
+def test_every_fault_of_a_bundle_is_explained() -> None:
+    """Whoever brings a model in finds why it was refused, and what to do."""
+    text = (DOCS / "how-to" / "bring-in-a-model.md").read_text(encoding="utf-8")
+    assert [fault for fault in BundleFault if f"| `{fault}` |" not in text] == []
 
 
 def test_every_storage_status_is_in_the_conformance_statement() -> None:

@@ -40,6 +40,7 @@ CALLS = [
     ("audit export", ()),
     ("audit verify", ()),
     ("pipeline list", ()),
+    ("model list", ()),
     ("run", (".", "--out", "results")),
 ]
 
@@ -84,6 +85,9 @@ def test_every_json_command_is_tried() -> None:
     assert with_json - {path for path, _ in CALLS} <= {
         "config apply",
         "result read",
+        "model show",
+        "model verify",
+        "model install",
         "job cancel",
         "serve",
         "demo",

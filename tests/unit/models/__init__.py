@@ -1,0 +1,1 @@
+"""Model bundles: read, checked, installed."""
