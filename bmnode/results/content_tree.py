@@ -42,8 +42,8 @@ def children(item: Dataset, name: Code | None = None, *, value_type: str | None 
     return [
         child
         for child in item.get("ContentSequence", [])
-        if (name is None or is_same_concept(name_of(child), name))
-        and (value_type is None or child.ValueType == value_type)
+        if (value_type is None or child.ValueType == value_type)
+        and (name is None or is_same_concept(name_of(child), name))
     ]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from bmnode.domain.objects import PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet
 from bmnode.results.concepts import SERIES_NUMBER
-from bmnode.results.reading import ReadSegment, read_object, segments_of
+from bmnode.results.reading import ReadSegment, Report, parse_report, read_object, segments_of
 from bmnode.results.sources import SourceStudy
 
 RELATIVE_TOLERANCE = 1e-6
@@ -25,6 +24,7 @@ class ReadFiles:
 
     _datasets: dict[Path, Dataset] = field(default_factory=dict)
     _segments: dict[Path, tuple[ReadSegment, ...]] = field(default_factory=dict)
+    _reports: dict[int, tuple[Dataset, Report]] = field(default_factory=dict)
 
     def dataset(self, path: Path) -> Dataset:
         """The whole file. Raises ResultError where it cannot be read."""
@@ -38,9 +38,19 @@ class ReadFiles:
             self._segments[path] = segments_of(self.dataset(path))
         return self._segments[path]
 
+    def report(self, dataset: Dataset) -> Report:
+        """The report of a data set. Raises ResultError where it is none."""
+        key = id(dataset)
+        if key not in self._reports:
+            # the data set is kept beside its report, so that no other one gets its identity
+            self._reports[key] = dataset, parse_report(dataset)
+        return self._reports[key][1]
+
     def forget(self, path: Path) -> None:
         """Let go of a file whose last reader may have changed it (highdicom does)."""
-        self._datasets.pop(path, None)
+        dataset = self._datasets.pop(path, None)
+        if dataset is not None:
+            self._reports.pop(id(dataset), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,28 +64,6 @@ class Examined:
     siblings: Mapping[str, Path]
     predecessors: tuple[PredecessorDocument, ...] = ()
     files: ReadFiles = field(default_factory=ReadFiles)
-
-
-def elements(dataset: Dataset) -> Iterator[DataElement]:
-    """Every element of the data set and of every item of its sequences, at any depth."""
-    waiting = [dataset]
-    while waiting:
-        for element in waiting.pop():
-            yield element
-            if element.VR == "SQ":
-                waiting.extend(element.value)
-
-
-def references(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """(SOP Instance UID, SOP Class UID) of what the data set and the items of its sequences refer to, at any depth."""
-    waiting = [dataset]
-    while waiting:
-        item = waiting.pop()
-        if "ReferencedSOPInstanceUID" in item:
-            yield str(item.ReferencedSOPInstanceUID), str(item.ReferencedSOPClassUID)
-        for element in item:
-            if element.VR == "SQ":
-                waiting.extend(element.value)
 
 
 def segmentation_index(dataset: Dataset) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from highdicom import sr
-from highdicom.sr.utils import collect_evidence
 from pydicom.dataset import Dataset
 
 from bmnode import MANUFACTURER, MODEL_NAME, RESEARCH_USE_ONLY
@@ -26,6 +25,7 @@ from bmnode.results.concepts import (
     coded,
 )
 from bmnode.results.context import WriteContext
+from bmnode.results.evidence import Evidence, evidence_of
 from bmnode.results.groups import GroupContext, drawn_groups, finding_groups, study_group
 from bmnode.results.instance import NewInstance, new_instance, observer_uid, plain
 from bmnode.results.key_outlines import key_outlines
@@ -54,8 +54,10 @@ def build_root_report(
         root.ContentSequence.append(_measurements(groups))
     root.ContentSequence.append(_qualitative(result_set, context))
     root.ContentSequence.extend(_registration_item(item) for item in others if item.Modality == "REG")
-    evidence = [_evidence(instance, source.study_uid) for instance in _used_instances(refer)]
-    return _document(ResultKind.SR, root, refer=refer, evidence=[*evidence, *segmentations, *others])
+    evidence = [Evidence.from_source(instance) for instance in _used_instances(refer)]
+    return _document(
+        ResultKind.SR, root, refer=refer, evidence=[*evidence, *map(Evidence.from_dataset, [*segmentations, *others])]
+    )
 
 
 def build_outline_report(
@@ -79,9 +81,9 @@ def build_outline_report(
     # Only the images that are drawn on: all that were read stand in the root, and are thousands.
     drawn = [polygon for finding in findings for polygon in finding.polygons] + list(refer.key_outlines.values())
     uids = dict.fromkeys(polygon.sop_instance_uid for polygon in drawn)
-    evidence = [_evidence(source.instance(uid), source.study_uid) for uid in uids]
+    evidence = [Evidence.from_source(source.instance(uid)) for uid in uids]
     volumes = segmentations[: len(result_set.segmentations)]
-    return _document(ResultKind.ROI_SR, root, refer=refer, evidence=[*evidence, *volumes])
+    return _document(ResultKind.ROI_SR, root, refer=refer, evidence=[*evidence, *map(Evidence.from_dataset, volumes)])
 
 
 def is_drawn(finding: FindingResult) -> bool:
@@ -210,7 +212,7 @@ def status_of(result_set: ResultSet) -> Code:
 
 
 def _document(
-    kind: ResultKind, root: sr.ContainerContentItem, *, refer: GroupContext, evidence: Sequence[Dataset]
+    kind: ResultKind, root: sr.ContainerContentItem, *, refer: GroupContext, evidence: Sequence[Evidence]
 ) -> Dataset:
     """The SR Document Series, General and Content modules (PS3.3 C.17) around the root container."""
     what = NewInstance(kind=kind, sop_class_uid=COMPREHENSIVE_3D_SR, modality="SR")
@@ -223,8 +225,7 @@ def _document(
         dataset.PredecessorDocumentsSequence = [_predecessors(predecessors, refer.source.study_uid)]
     dataset.PerformedProcedureCodeSequence = []
     dataset.ReferencedPerformedProcedureStepSequence = []
-    current, _ = collect_evidence(list(evidence), root, study_instance_uid=refer.source.study_uid)
-    dataset.CurrentRequestedProcedureEvidenceSequence = current
+    dataset.CurrentRequestedProcedureEvidenceSequence = [evidence_of(root, evidence, study_uid=refer.source.study_uid)]
     for element in root:
         dataset.add(element)
     return dataset
@@ -255,12 +256,3 @@ def _used_instances(refer: GroupContext) -> Iterable[SourceInstance]:
         series |= {refer.source.instance(polygon.sop_instance_uid).series_uid for polygon in finding.polygons}
     used = list(refer.source.series(series))
     return used or list(refer.source.instances.values())
-
-
-def _evidence(instance: SourceInstance, study_uid: str) -> Dataset:
-    item = Dataset()
-    item.SOPClassUID = instance.sop_class_uid
-    item.SOPInstanceUID = instance.sop_instance_uid
-    item.SeriesInstanceUID = instance.series_uid
-    item.StudyInstanceUID = study_uid
-    return item

@@ -6,7 +6,7 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ from bmnode.results.concepts import (
     SPATIAL_REGISTRATION,
 )
 from bmnode.results.document import check_document
-from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, ReadFiles, elements, references, segmentation_index
+from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, ReadFiles, segmentation_index
 from bmnode.results.grid import slice_sources
 from bmnode.results.reading import (
     frame_mask,
@@ -47,6 +47,7 @@ from bmnode.results.verify_label_map import check_label_map
 from bmnode.results.verify_planar import check_planar
 from bmnode.results.verify_registration import check_registration
 from bmnode.results.verify_report import check_content, check_predecessors, check_report_reads, check_segments
+from bmnode.results.walk import references, uid_values
 
 _READ_ITEM_BY_ITEM = frozenset({"sr-document-content", "segmentation-multi-frame-functional-groups"})
 """Modules whose attributes depend on the item (value type; shared or per frame): other checks read every item."""
@@ -122,20 +123,14 @@ def _uids(examined: Examined) -> None:
     given = set(examined.source.instances) | {examined.source.study_uid}
     for instance in examined.source.instances.values():
         given |= {instance.series_uid, instance.frame_of_reference_uid, instance.sop_class_uid}
-    given |= {str(value) for value in _uid_values(examined.source.header)}
+    given |= {str(value) for value in uid_values(examined.source.header)}
     for registration in examined.result_set.registrations:
         moving = registration.moving
         given |= {moving.study_uid, moving.series_uid, moving.frame_of_reference_uid}
         given |= {item.sop_instance_uid for item in moving.instances}
-    for value in set(_uid_values(examined.dataset)):
+    for value in set(uid_values(examined.dataset)):
         if not is_uid(value) and value not in given:
             raise ResultError(f"{value!r} is no UID")
-
-
-def _uid_values(dataset: Dataset) -> Iterator[str]:
-    for element in elements(dataset):
-        if element.VR == "UI" and element.value:
-            yield from ([element.value] if isinstance(element.value, str) else element.value)
 
 
 def _references(examined: Examined) -> None:

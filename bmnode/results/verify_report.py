@@ -15,7 +15,7 @@ from bmnode.results.concepts import SERIES_NUMBER, Title
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
 from bmnode.results.key_outlines import key_outlines
-from bmnode.results.reading import Report, ReportedFinding, parse_report, predecessor_uids
+from bmnode.results.reading import Report, ReportedFinding, predecessor_uids
 from bmnode.results.sr import is_drawn
 
 _VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)
@@ -28,7 +28,7 @@ def check_report_reads(examined: Examined) -> None:
 
 def check_content(examined: Examined) -> None:
     """Outcome, findings and every number are those of the result set."""
-    report, result_set = parse_report(examined.dataset), examined.result_set
+    report, result_set = examined.files.report(examined.dataset), examined.result_set
     is_root = report.title == Title.ONCOLOGY
     expected = [finding for finding in result_set.findings if is_root or is_drawn(finding)]
     if [item.tracking_uid for item in report.findings] != [item.tracking_uid for item in expected]:
@@ -106,7 +106,7 @@ def _same_measurements(written: tuple[Measurement, ...], expected: tuple[Measure
 
 def check_segments(examined: Examined) -> None:
     """A finding refers to its own segments, and its volume in the report is that of the segment's voxels."""
-    report = parse_report(examined.dataset)
+    report = examined.files.report(examined.dataset)
     expected = {item.tracking_uid: item.segment for item in examined.result_set.findings}
     indices = _segmentation_indices(report, examined)
     volumes: dict[str, dict[int, float | None]] = {}
