@@ -33,6 +33,8 @@ class BundleFault(StrEnum):
     CONFIGURATION = "configuration_invalid"
     WEIGHTS = "weights_unreadable"
     PRECISION = "weights_not_half"
+    NOT_FINITE = "weights_not_finite"
+    SHAPES = "weights_do_not_fit"
     CHANNELS = "channels_differ"
     TOO_LARGE = "too_large"
     TOO_LARGE_TOGETHER = "too_large_together"

@@ -1,0 +1,1 @@
+"""Bundles brought to life: the network of a checked bundle with its weights."""

@@ -1,0 +1,1 @@
+"""Networks, and bundles brought to life."""
