@@ -10,10 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
+from bmnode.archive import ArchiveLimits, FindScu, StudyMover
+from bmnode.archive.association import Caller
 from bmnode.assembly import Assembler, QuietTime
 from bmnode.clock import Clock, SystemClock
 from bmnode.config import Settings
@@ -27,6 +30,9 @@ from bmnode.domain.records import JobRecord, StudyRecord
 from bmnode.errors import NotFoundError
 from bmnode.observe.audit_messages import AuditSource
 from bmnode.observe.references import study_ref
+from bmnode.priors.asking import ArchiveQuestion
+from bmnode.priors.comparable import PriorRule
+from bmnode.priors.reading import Site
 from bmnode.reload import LiveSettings
 from bmnode.results.pictures import draw_pictures
 from bmnode.results.wire import load_result_set
@@ -47,8 +53,10 @@ from bmnode.trail.exporter import AuditExporter, Place
 from bmnode.trail.file import AuditFile
 from bmnode.trail.syslog import SyslogServer
 from bmnode.work.client import EngineClient
+from bmnode.work.finding import PriorOptions
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
+from bmnode.work.prior_places import MovingArchive
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import Decision, RuleSelector, Selector
 from bmnode.work.worker import Worker
@@ -58,6 +66,8 @@ RESULTS_FOLDER = "results"
 DEFAULT_PIPELINE = "bone_metastasis"
 _MB = 1024 * 1024
 _HOUR_S = 3600.0
+_MOST_ANSWERS = 10
+"""A whole answer of an archive, or a retrieval, may take so many times as long as it may be silent."""
 
 _log = structlog.get_logger(__name__)
 
@@ -173,6 +183,7 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
             give_up_after_s=settings.delivery.give_up_after_h * _HOUR_S,
         ),
         delivered=Labeller(live.peer),
+        priors=_prior_options(live, database=database, clock=clock) if settings.priors.look else None,
     )
     assembler = Assembler(database, policy=_completeness(settings), clock=clock)
     return Worker(
@@ -184,6 +195,39 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
         runner=runner,
         complete_studies=assembler.complete_studies,
         clock=clock,
+    )
+
+
+def _prior_options(live: LiveSettings, *, database: Database, clock: Clock) -> PriorOptions:
+    """How jobs' priors are looked for: in the archives of the configuration, each as its peer is declared now."""
+    settings = live.current
+    chosen = settings.priors
+    limits = ArchiveLimits(answer_s=chosen.answer_s, total_s=_MOST_ANSWERS * chosen.answer_s)
+    caller = Caller(ae_title=settings.node.ae_title, clock=clock, limits=limits, tls=settings.tls.files)
+    site = Site(zone=chosen.zone, issuer=chosen.issuer)
+    rule = PriorRule(oldest=timedelta(days=chosen.oldest_days))
+
+    def archives() -> tuple[MovingArchive, ...]:
+        peers = [live.current.peers.get(name) and live.peer(name) for name in chosen.archives]
+        return tuple(
+            MovingArchive(
+                question=ArchiveQuestion(find=FindScu(caller=caller), peer=peer, site=site, rule=rule),
+                mover=StudyMover(caller),
+                database=database,
+                clock=clock,
+            )
+            for peer in peers
+            if peer
+        )
+
+    return PriorOptions(
+        site=site,
+        archives=archives,
+        rule=rule,
+        wait_s=chosen.wait_s,
+        search_s=chosen.search_h * _HOUR_S,
+        retry_s=chosen.retry_s,
+        most_fetched=chosen.most_fetched,
     )
 
 

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bmnode.config.audit_settings import AuditSettings
 from bmnode.config.peer_settings import AeTitle, PeerSettings, Port
+from bmnode.config.prior_settings import PriorSettings
 from bmnode.config.section import Section
 from bmnode.config.tls_settings import TlsSettings
 from bmnode.domain.codes import Code
@@ -277,6 +278,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     assembly: AssemblySettings = AssemblySettings()
     run: RunSettings = RunSettings()
+    priors: PriorSettings = PriorSettings()
     results: ResultSettings = ResultSettings()
     delivery: DeliverySettings = DeliverySettings()
     log: LogSettings = LogSettings()
@@ -353,6 +355,13 @@ class Settings(BaseSettings):
                     raise ValueError(f"route {route.name!r} names the unknown peer {peer!r}{hint}")
             if route.label_in and self.peers[route.label_in].rest_url is None:
                 raise ValueError(f"route {route.name!r}: label_in names {route.label_in!r}, which has no rest_url")
+        return self
+
+    @model_validator(mode="after")
+    def _priors_name_peers(self) -> Self:
+        for peer in self.priors.archives:
+            if peer not in self.peers:
+                raise ValueError(f"[priors] archives names the unknown peer {peer!r}{nearest(peer, self.peers)}")
         return self
 
 

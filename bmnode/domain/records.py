@@ -87,6 +87,46 @@ class JobRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PriorSearchRecord:
+    """What is looked for on behalf of a job among the patient's earlier examinations, and what came of it."""
+
+    job_id: str
+    run_by: datetime
+    """The job waits until then and no longer."""
+    search_until: datetime
+    """Places that do not answer are asked again until then."""
+    attempts: int
+    wanted_study_uid: str | None
+    """The one study that somebody asked to compare; None: whichever fits."""
+    outcome: str | None
+    """A `bmnode.priors.handover.SearchOutcome`; None before the first search has ended."""
+    folder: str | None
+    """What the job is told, relative to the results directory; None before the first search has ended."""
+    compared: str
+    """Names the examinations that `folder` has to compare and their files; empty for none."""
+    used: str
+    """What `compared` was when the job was last run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchedPriorRecord:
+    """A study that the node had an archive send, to compare another one with it."""
+
+    study_uid: str
+    archive: str
+    """Name of the peer."""
+    began_at: datetime
+    ended_at: datetime | None
+    """None while it is being sent, and where a kill came between."""
+    is_whole: bool
+    """Whether everything came; a part of a study is never compared."""
+
+    def explains(self, received_at: datetime) -> bool:
+        """Whether an image that was received then came because it was fetched."""
+        return self.began_at <= received_at and (self.ended_at is None or received_at <= self.ended_at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobEventRecord:
     """One line of a job's history."""
 

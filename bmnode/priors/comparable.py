@@ -7,7 +7,7 @@ of an archive's answer is looked at again once it is here), and is one where not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -18,6 +18,16 @@ from bmnode.priors.examination import Examination, tracer_family
 WHOLE_BODY_PARTS = frozenset({"WHOLEBODY", "WHOLE BODY", "WB", "BODY", "TRUNK", "TAP", "CHESTABDPELVIS"})
 """Values of Body Part Examined that say nothing against any bone of the trunk."""
 _WITH_TRACER = frozenset({Branch.BONE_SCAN, Branch.SPECT, Branch.PET_CT})
+
+
+_MODALITIES_OF: Mapping[Branch, frozenset[str]] = {
+    Branch.BONE_SCAN: frozenset({"NM"}),
+    Branch.SPECT: frozenset({"NM"}),
+    Branch.CT: frozenset({"CT"}),
+    Branch.MRI: frozenset({"MR"}),
+    Branch.PET_CT: frozenset({"PT"}),
+}
+"""Without which series a study cannot take a branch."""
 
 
 class PriorReason(StrEnum):
@@ -125,7 +135,13 @@ def _too_old(candidate: Examination, current: Examination, rule: PriorRule) -> b
 
 
 def _other_examination(candidate: Examination, current: Examination, _rule: PriorRule) -> bool:
-    return None not in (candidate.branch, current.branch) and candidate.branch is not current.branch
+    """Another branch; or, where the candidate's is not known yet, modalities of which that branch cannot be made."""
+    if current.branch is None:
+        return False
+    if candidate.branch is not None:
+        return candidate.branch is not current.branch
+    needed = _MODALITIES_OF[current.branch]
+    return bool(candidate.modalities) and not needed <= candidate.modalities
 
 
 def _other_tracer(candidate: Examination, current: Examination, _rule: PriorRule) -> bool:

@@ -38,6 +38,7 @@ class Examination:
         branch: None where the answers do not tell yet.
         tracer: as `bmnode.selection.tracers` names it; None for CT and MRI, and where not known.
         body_parts: Body Part Examined (0018,0015) of its series; empty where not known.
+        modalities: of its series; empty where not known.
     """
 
     study_uid: str
@@ -46,6 +47,7 @@ class Examination:
     branch: Branch | None = None
     tracer: str | None = None
     body_parts: frozenset[str] = frozenset()
+    modalities: frozenset[str] = frozenset()
 
 
 def tracer_family(tracer: str) -> str:

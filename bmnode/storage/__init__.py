@@ -5,6 +5,7 @@ from bmnode.storage.database import Database
 from bmnode.storage.deliveries import Deliveries
 from bmnode.storage.instances import InstanceLookup, Instances
 from bmnode.storage.jobs import Jobs
+from bmnode.storage.priors import Examinations, FetchedPriors, PriorSearches
 from bmnode.storage.results import Results
 from bmnode.storage.studies import DueAt, Studies
 
@@ -14,9 +15,12 @@ __all__ = [
     "Database",
     "Deliveries",
     "DueAt",
+    "Examinations",
+    "FetchedPriors",
     "InstanceLookup",
     "Instances",
     "Jobs",
+    "PriorSearches",
     "Results",
     "Studies",
 ]

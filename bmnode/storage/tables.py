@@ -155,7 +155,9 @@ prior_searches = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("wanted_study_uid", _UID),
     sa.Column("outcome", sa.String(32)),
-    sa.Column("document", sa.Text),
+    sa.Column("folder", sa.Text),
+    sa.Column("compared", sa.String(64), nullable=False, server_default=""),
+    sa.Column("used", sa.String(64), nullable=False, server_default=""),
 )
 
 fetched_priors = sa.Table(
@@ -165,6 +167,7 @@ fetched_priors = sa.Table(
     sa.Column("archive", sa.String(64), nullable=False),
     sa.Column("began_at", UtcDateTime, nullable=False),
     sa.Column("ended_at", UtcDateTime),
+    sa.Column("is_whole", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 results = sa.Table(

@@ -23,6 +23,7 @@ class FlowName(StrEnum):
     STUDY = "study"
     RUN = "run"
     DELIVER = "deliver"
+    PRIORS = "priors"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,7 @@ class FlowPolicy:
 FLOW_POLICIES: Mapping[FlowName, FlowPolicy] = {
     FlowName.STUDY: FlowPolicy(concurrency=2, poll_s=0.5, tries=5, outlasts_retryable=True),
     FlowName.RUN: FlowPolicy(concurrency=1, poll_s=0.25, tries=5),
+    FlowName.PRIORS: FlowPolicy(concurrency=4, poll_s=0.25, tries=5, outlasts_retryable=True),
     FlowName.DELIVER: FlowPolicy(concurrency=16, lane_concurrency=2, poll_s=0.5, tries=None),
 }
 """One run at a time: there is one child process. A child that cannot start gives no study up."""

@@ -1,9 +1,10 @@
-"""The three kinds of flow, put together from what a node has."""
+"""The kinds of flow, put together from what a node has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 from bmnode.clock import Clock
@@ -11,10 +12,12 @@ from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import Sender
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import JobRecord, StoredInstance
+from bmnode.priors.reading import Site
 from bmnode.run.runner import Runner
 from bmnode.storage import Database
 from bmnode.work.delivering import DeliverFlow
 from bmnode.work.engine import Engine, FlowName, Handlers
+from bmnode.work.finding import PriorOptions, PriorsFlow
 from bmnode.work.running import RunFlow, RunOptions
 from bmnode.work.selecting import Selector
 from bmnode.work.studying import StudyFlow
@@ -38,6 +41,8 @@ class WorkParts:
     retry_policy: RetryPolicy
     delivered: Callable[[JobRecord, str], None] | None = None
     """See `DeliverFlow`."""
+    priors: PriorOptions | None = None
+    """See `StudyFlow`."""
 
     def handlers(self) -> Handlers:
         """A handler for every kind of flow."""
@@ -49,6 +54,16 @@ class WorkParts:
                 select=self.select,
                 locate=self.locate,
                 clock=self.clock,
+                priors=self.priors,
+            ),
+            FlowName.PRIORS: PriorsFlow(
+                database=self.database,
+                engine=self.engine,
+                locate=self.locate,
+                clock=self.clock,
+                results_dir=self.run_options.results_dir,
+                # Searches that were begun while priors were looked for end, whatever is set now.
+                options=self.priors or PriorOptions(site=Site(zone=UTC)),
             ),
             FlowName.RUN: RunFlow(
                 database=self.database,

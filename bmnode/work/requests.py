@@ -78,6 +78,22 @@ def run_request(job: JobRecord, *, key: str, delay_s: float = 0.0) -> FlowReques
     )
 
 
+def priors_prefix(job_id: str) -> str:
+    """How the key of every search on behalf of a job begins."""
+    return f"priors/{job_id}/"
+
+
+def priors_request(job_id: str, *, at: datetime, delay_s: float = 0.0, priority: int = 10) -> FlowRequest:
+    """Look for a job's priors. `at` is the time for which the search is planned."""
+    return FlowRequest(
+        flow=FlowName.PRIORS,
+        key=f"{priors_prefix(job_id)}{at.isoformat()}",
+        subject=(job_id,),
+        delay_s=delay_s,
+        priority=min(max(priority, 1), 10),
+    )
+
+
 def delivery_prefix(job_id: str, destination: str) -> str:
     """How the key of every attempt to deliver a job's objects to a destination begins."""
     return f"deliver/{job_id}/{destination}/"

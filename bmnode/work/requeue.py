@@ -10,9 +10,19 @@ import sqlalchemy as sa
 
 from bmnode.domain.records import JobRecord
 from bmnode.domain.states import DeliveryState
-from bmnode.storage import AuditTrail, Database, Deliveries, Jobs
+from bmnode.priors.handover import SearchOutcome
+from bmnode.storage import AuditTrail, Database, Deliveries, Jobs, PriorSearches
+from bmnode.storage.jobs import STARTABLE
 from bmnode.work.engine import Engine
-from bmnode.work.requests import When, delivery_prefix, delivery_request, run_key, run_request
+from bmnode.work.requests import (
+    When,
+    delivery_prefix,
+    delivery_request,
+    priors_prefix,
+    priors_request,
+    run_key,
+    run_request,
+)
 
 _NO_LIMIT = 1_000_000
 
@@ -32,9 +42,14 @@ def requeue_unfinished(database: Database, *, engine: Engine, at: datetime) -> R
         unfinished = Jobs(connection).unfinished()
         pending = Deliveries(connection).list(state=DeliveryState.PENDING, limit=_NO_LIMIT)
         live = engine.unfinished()  # after the rows: each was committed together with its flow
+        runs = [job for job in unfinished if job.state in STARTABLE]
         jobs = tuple(
-            job.job_id for job in unfinished if requeue_job(job, engine=engine, connection=connection, live=live, at=at)
+            job.job_id for job in runs if requeue_job(job, engine=engine, connection=connection, live=live, at=at)
         )
+        searches = PriorSearches(connection).unfinished(at=at, outcomes=(SearchOutcome.NOT_KNOWN,))
+        lost = [item.job_id for item in searches if not _lives(live, priors_prefix(item.job_id))]
+        for job_id in lost:
+            engine.enqueue(priors_request(job_id, at=at), connection=connection)
         due: dict[tuple[str, str], datetime] = {}
         for item in pending:
             owed = (item.job_id, item.destination)

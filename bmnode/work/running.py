@@ -30,7 +30,7 @@ from bmnode.domain.study import Reason, Refusal
 from bmnode.errors import InputError, NotFoundError, RunError
 from bmnode.run.attempts import keep_only
 from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
-from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results
+from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, PriorSearches, Results
 from bmnode.storage.jobs import STARTABLE, UNFINISHED
 from bmnode.work.engine import Engine
 from bmnode.work.requests import delivery_request, job_digest, run_key, run_request
@@ -66,6 +66,8 @@ class _Attempt:
     """Set where no attempt is left."""
     predecessors: tuple[PredecessorDocument, ...] = ()
     """What earlier jobs of the pipeline reported on the study, and this one where it failed before."""
+    priors: str | None = None
+    """The folder of what is known of earlier examinations, relative to the results directory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,9 +122,16 @@ class RunFlow:
                     job=job, number=started + 1, instances=instances, refusal=refusal, predecessors=predecessors
                 )
             job = jobs.apply(job_id, JobEvent.STARTED, at=self.clock.now())
+            search = PriorSearches(connection).use(job_id)
             self._audit(connection, job, "job_started", detail={"attempt": job.attempt})
         _log.info("job_started", job=job_id, attempt=job.attempt)
-        return _Attempt(job=job, number=started + 1, instances=instances, predecessors=predecessors)
+        return _Attempt(
+            job=job,
+            number=started + 1,
+            instances=instances,
+            predecessors=predecessors,
+            priors=None if search is None else search.folder,
+        )
 
     def _exhausted(self, jobs: Jobs, job: JobRecord) -> Refusal:
         lost = [event.detail for event in jobs.events(job.job_id) if event.event == JobEvent.ATTEMPT_LOST]
@@ -142,6 +151,8 @@ class RunFlow:
             input_digest=job.input_digest,
         )
         whole = output.distinguish(whole)
+        if attempt.priors is not None:
+            whole = digest((whole, Path(attempt.priors).name))  # other priors are another input
         return RunRequest(
             job_id=job.job_id,
             # A failure's result is another document than the one that a retry by hand may bring.
@@ -156,6 +167,7 @@ class RunFlow:
             refusal=refusal,
             output=output,
             predecessors=attempt.predecessors,
+            priors_dir=None if attempt.priors is None else self.options.results_dir / attempt.priors,
         )
 
     def _output(self, job: JobRecord) -> OutputOptions:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bmnode.domain.records import StudyRecord
+from bmnode.priors.reading import digest_of_patient
 from bmnode.selection.classify import classify
 from bmnode.selection.headers import read_study
 from bmnode.selection.rules import RouteRule, explain_no_match, match
@@ -38,6 +39,8 @@ class Decision:
     inputs: frozenset[Path] | None = None
     """The files that count as input; None: all. bmnode's own results never do, or a result that
     comes back by the PACS' routing would start the job that made it again."""
+    patient_digest: str | None = None
+    """What stands for the patient (`bmnode.priors.identity`); None where the study names none, or several."""
 
 
 Selector = Callable[[StudyRecord, Sequence[Path]], Decision]
@@ -78,5 +81,8 @@ class RuleSelector:
                 )
                 for item in matches
             ),
+            patient_digest=digest_of_patient(files, study_uid=study.study_uid)
+            if reading.headers.patient_count == 1
+            else None,
             inputs=frozenset(reading.unreadable).union(*reading.files.values()),
         )

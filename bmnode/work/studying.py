@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,11 +17,14 @@ from bmnode.domain.states import JobState, StudyState
 from bmnode.domain.study import Reason
 from bmnode.observe.references import study_ref
 from bmnode.run.runner import Runner
-from bmnode.storage import AuditTrail, Database, Instances, Jobs, Studies
+from bmnode.storage import AuditTrail, Database, Examinations, FetchedPriors, Instances, Jobs, Studies
 from bmnode.work.engine import Engine
+from bmnode.work.finding import PriorOptions
 from bmnode.work.requests import When, job_digest, job_id_of, run_key, run_request
 from bmnode.work.selecting import Decision, PlannedJob, Selector
 
+FETCHED_PRIOR = "fetched_prior"
+"""Decision on a study that came only because it was fetched."""
 NOT_LOADED = "not_loaded"
 """The version of a pipeline that the child could not load: its job fails, and says so in a result."""
 _ACTOR = "worker"
@@ -40,6 +43,8 @@ class StudyFlow:
     locate: Callable[[StoredInstance], Path]
     """Where an instance's file lies."""
     clock: Clock
+    priors: PriorOptions | None = None
+    """How a job's prior is looked for; None: jobs run at once, without."""
 
     async def handle(self, subject: tuple[str, ...]) -> None:
         """Select; nothing happens where an image arrived since, or where it was done before."""
@@ -50,6 +55,8 @@ class StudyFlow:
         study, instances = found
         files = {self.locate(instance): instance for instance in instances}
         decision = await asyncio.to_thread(self.select, study, tuple(files))
+        if When(when) is When.DUE:
+            decision = await asyncio.to_thread(self._without_jobs_of_a_prior, decision, instances)
         versions = await self.runner.versions() if decision.jobs else {}
         inputs = [item for path, item in files.items() if decision.inputs is None or path in decision.inputs]
         await asyncio.to_thread(self._decide, study, decision, When(when), versions, inputs)
@@ -102,7 +109,9 @@ class StudyFlow:
                 self._job(planned, revision, versions=versions, input_digest=_digest(inputs))
                 for planned in decision.jobs
             ]
-            created = [job for job in jobs if self._create(connection, job)]
+            if decision.patient_digest is not None:
+                Examinations(connection).put(study.study_uid, patient_digest=decision.patient_digest)
+            created = [job for job in jobs if self._create(connection, job, branch=decision.branch)]
             AuditTrail(connection).record(
                 "study_selected",
                 at=now,
@@ -158,12 +167,29 @@ class StudyFlow:
             ended_at=None,
         )
 
-    def _create(self, connection: sa.Connection, job: JobRecord) -> bool:
+    def _create(self, connection: sa.Connection, job: JobRecord, *, branch: str | None) -> bool:
         """Add a job and its run. False where this work is known: the same images, or only results that came back."""
         if not Jobs(connection).add(job):
             return False
-        self.engine.enqueue(run_request(job, key=run_key(connection, job.job_id)), connection=connection)
+        if self.priors is not None and branch is not None:
+            self.priors.begin(connection, job, engine=self.engine, at=job.created_at)
+        else:
+            self.engine.enqueue(run_request(job, key=run_key(connection, job.job_id)), connection=connection)
         return True
+
+    def _without_jobs_of_a_prior(self, decision: Decision, instances: list[StoredInstance]) -> Decision:
+        """A study that came because the node fetched it is kept to be compared; one image that came otherwise makes it
+        a study as any."""
+        with self.database.read() as connection:
+            fetched = FetchedPriors(connection).find(instances[0].study_uid) if instances else None
+        if fetched is None or not all(fetched.explains(item.received_at) for item in instances):
+            return decision
+        return replace(
+            decision,
+            decision=FETCHED_PRIOR,
+            explanation=f"fetched from {fetched.archive} as an earlier examination; it starts no job of its own",
+            jobs=(),
+        )
 
 
 def _stands(study: StudyRecord, *, version: int, when: When) -> bool:

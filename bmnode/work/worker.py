@@ -16,6 +16,7 @@ from bmnode.domain.records import StudyRecord
 from bmnode.run.runner import Runner
 from bmnode.storage import Database
 from bmnode.work.engine import Engine, Handlers
+from bmnode.work.finding import settle_overdue
 from bmnode.work.leftovers import remove_leftovers
 from bmnode.work.nodes import NodeLock
 from bmnode.work.requests import study_request
@@ -88,6 +89,7 @@ class Worker:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         ticks.add_job(self.ask_for_complete_studies, "interval", seconds=self.assembly_every_s, id="assembly")
+        ticks.add_job(self._settle_priors, "interval", seconds=self.assembly_every_s, id="priors")
         ticks.add_job(self._requeue, "interval", seconds=REQUEUE_EVERY_S, id="requeue")
         ticks.add_job(self._forget, "interval", seconds=RETENTION_EVERY_S, id="retention")
         ticks.add_listener(_tick_failed, EVENT_JOB_ERROR)
@@ -97,6 +99,11 @@ class Worker:
         requeued = requeue_unfinished(self.database, engine=self.engine, at=self.clock.now())
         if requeued.jobs or requeued.deliveries:
             _log.warning("work_requeued", jobs=len(requeued.jobs), deliveries=len(requeued.deliveries))
+
+    def _settle_priors(self) -> None:
+        settled = settle_overdue(self.database, engine=self.engine, at=self.clock.now())
+        if settled:
+            _log.warning("priors_not_waited_for", jobs=list(settled))
 
     def _tidy(self) -> None:
         if tidied := remove_leftovers(self.database, self.results_dir):

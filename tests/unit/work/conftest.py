@@ -21,6 +21,7 @@ from bmnode.testing.engine import InMemoryEngine
 from bmnode.testing.runner import InProcessRunner, fake_computation
 from bmnode.testing.sender import FakeSender
 from bmnode.work.engine import FlowName, FlowRequest, Handlers
+from bmnode.work.finding import PriorOptions
 from bmnode.work.handlers import WorkParts
 from bmnode.work.requests import study_request
 from bmnode.work.running import RunOptions
@@ -45,6 +46,9 @@ class Node:
     """What destinations prefer that are not usual."""
     selected: list[tuple[Path, ...]] = field(default_factory=list)
     results_that_came_back: set[str] = field(default_factory=set)
+    priors: PriorOptions | None = None
+    branch: str = "ct"
+    patient_digest: str | None = None
 
     def __post_init__(self) -> None:
         self.engine = InMemoryEngine(clock=self.clock)
@@ -60,6 +64,7 @@ class Node:
             clock=self.clock,
             run_options=RunOptions(results_dir=self.folder / "results", max_attempts=3),
             retry_policy=RetryPolicy(jitter=0.0),
+            priors=self.priors,
         ).handlers()
 
     def select(self, study: StudyRecord, files: Sequence[Path]) -> Decision:
@@ -67,7 +72,14 @@ class Node:
         self.selected.append(tuple(files))
         planned = PlannedJob(route="all", pipeline=self.pipeline, destinations=self.destinations, priority=5)
         inputs = frozenset(path for path in files if path.stem not in self.results_that_came_back)
-        return Decision(branch="ct", decision="selected", explanation="", jobs=(planned,), inputs=inputs)
+        return Decision(
+            branch=self.branch,
+            decision="selected",
+            explanation="",
+            jobs=(planned,),
+            inputs=inputs,
+            patient_digest=self.patient_digest,
+        )
 
     def peer(self, name: str) -> Peer:
         """A destination by name."""

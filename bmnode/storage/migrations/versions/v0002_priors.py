@@ -35,7 +35,9 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("wanted_study_uid", sa.String(length=64), nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=True),
-        sa.Column("document", sa.Text(), nullable=True),
+        sa.Column("folder", sa.Text(), nullable=True),
+        sa.Column("compared", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("used", sa.String(length=64), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.job_id"], name=op.f("fk_prior_searches_job_id")),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_prior_searches")),
     )
@@ -45,6 +47,7 @@ def upgrade() -> None:
         sa.Column("archive", sa.String(length=64), nullable=False),
         sa.Column("began_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("is_whole", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("study_uid", name=op.f("pk_fetched_priors")),
     )
 

@@ -1,0 +1,351 @@
+"""A follow-up sent alone: the node finds the right prior in an archive, has it sent, and compares no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import UID
+
+from bmnode.archive import ArchiveLimits, FindScu, StudyMover
+from bmnode.archive.association import Caller
+from bmnode.clock import SystemClock
+from bmnode.delivery.policy import RetryPolicy
+from bmnode.delivery.sender import CStoreSender
+from bmnode.domain.peers import Peer
+from bmnode.domain.records import JobRecord, StoredInstance, StudyRecord
+from bmnode.domain.states import JobState
+from bmnode.priors.asking import ArchiveQuestion
+from bmnode.priors.handover import PriorInput, PriorRole, SearchOutcome, read_prior_input
+from bmnode.priors.reading import Site
+from bmnode.selection.rules import RouteRule
+from bmnode.storage import AuditTrail, Jobs, Studies
+from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
+from bmnode.testing.engine import InMemoryEngine
+from bmnode.testing.orthanc import OrthancPeer
+from bmnode.testing.ports import LOOPBACK, free_ports
+from bmnode.testing.runner import InProcessRunner, fake_computation
+from bmnode.testing.sender import FakeSender
+from bmnode.work.engine import FlowName, FlowRequest
+from bmnode.work.finding import PriorOptions, settle_overdue
+from bmnode.work.handlers import WorkParts
+from bmnode.work.prior_places import MovingArchive
+from bmnode.work.requests import study_request
+from bmnode.work.running import RunOptions
+from bmnode.work.selecting import RuleSelector
+from bmnode.work.studying import FETCHED_PRIOR
+from tests.support.acceptor import ReceivingNode, receiving_node
+from tests.support.objects import StudyMaker
+
+NODE = "BMNODE"
+CLOCK = SystemClock()
+SITE = Site(zone=UTC)
+LIMITS = ArchiveLimits(connect_s=2.0, answer_s=1.0, total_s=3.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """A bone scan of one small image: what the look-alikes differ in."""
+
+    name: str
+    date: str
+    patient: str = "4711"
+    issuer: str = "HOSPITAL"
+    tracer: str = "MDP"
+    body_part: str = "WHOLEBODY"
+
+    def write(self, folder: Path) -> tuple[Path, str]:
+        """(file, Study Instance UID)."""
+        maker = StudyMaker(directory=folder / self.name, seed=f"{folder} {self.name}", study_date=self.date)
+        path = maker.nm()
+        image = dcmread(path)
+        image.PatientID, image.IssuerOfPatientID = self.patient, self.issuer
+        image.ImageType, image.BodyPartExamined = ["ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"], self.body_part
+        agent = Dataset()
+        agent.Radiopharmaceutical = self.tracer
+        image.RadiopharmaceuticalInformationSequence = [agent]
+        image.SeriesDescription = "BONE SCAN"
+        image.save_as(path)
+        return path, maker.study_uid
+
+
+CURRENT = Scan(name="current", date="20260115")
+PRIOR = Scan(name="prior", date="20250915")
+LOOK_ALIKES = (
+    Scan(name="other tracer", date="20251215", tracer="FDG"),
+    Scan(name="other issuer", date="20251201", issuer="CLINIC"),
+    Scan(name="other part", date="20251110", body_part="HEAD"),
+    Scan(name="too old", date="20231010"),
+    Scan(name="same day", date="20260115"),
+)
+LOWER_PART = Scan(name="current", date="20260115", body_part="PELVIS")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodesClock:
+    """The day and hour of the receiving node, which stand still, and waits that are real."""
+
+    node: ReceivingNode
+
+    def now(self) -> datetime:
+        return self.node.clock.now()
+
+    def monotonic_s(self) -> float:
+        return CLOCK.monotonic_s()
+
+    def sleep_s(self, seconds: float) -> None:
+        CLOCK.sleep_s(seconds)
+
+
+@dataclass(kw_only=True)
+class Hospital:
+    """A node that receives for itself, an archive, and what becomes of a study sent to the node."""
+
+    node: ReceivingNode
+    archive: EmbeddedArchive | OrthancPeer
+    folder: Path
+    wait_s: float = 300.0
+    engine: InMemoryEngine = field(init=False)
+
+    def __post_init__(self) -> None:
+        clock = NodesClock(node=self.node)
+        self.engine = InMemoryEngine(clock=clock)
+        caller = Caller(ae_title=NODE, clock=clock, limits=LIMITS)
+        self.runner = InProcessRunner(computation=fake_computation(self.folder))
+        place = MovingArchive(
+            question=ArchiveQuestion(find=FindScu(caller=caller), peer=self.archive.as_peer(), site=SITE),
+            mover=StudyMover(caller),
+            database=self.node.database,
+            clock=clock,
+        )
+        rule = RouteRule(name="all", pipeline="assesses", destinations=("pacs",))
+        self.parts = WorkParts(
+            database=self.node.database,
+            engine=self.engine,
+            runner=self.runner,
+            sender=FakeSender(),
+            select=RuleSelector(rules=(rule,)),
+            locate=self.locate,
+            peers=lambda name: Peer(name=name, ae_title="PACS", host=LOOPBACK, port=104),
+            clock=clock,
+            run_options=RunOptions(results_dir=self.folder / "results"),
+            retry_policy=RetryPolicy(),
+            priors=PriorOptions(site=SITE, archives=lambda: (place,), wait_s=self.wait_s, most_fetched=6),
+        )
+
+    def locate(self, instance: StoredInstance) -> Path:
+        return self.node.spool.path(instance.study_uid, instance.sop_instance_uid)
+
+    def archive_holds(self, scans: Sequence[Scan]) -> dict[str, str]:
+        """Study Instance UIDs by name, once the archive has the scans."""
+        written = {scan.name: scan.write(self.folder) for scan in scans}
+        paths = [path for path, _ in written.values()]
+        assert all(item.accepted for item in CStoreSender("SCANNER", clock=CLOCK).send(self.archive.as_peer(), paths))
+        return {name: uid for name, (_, uid) in written.items()}
+
+    def send(self, scan: Scan) -> str:
+        """Send a scan to the node; its Study Instance UID."""
+        path, study_uid = scan.write(self.folder)
+        own = Peer(name="node", ae_title=NODE, host=LOOPBACK, port=self.node.port)
+        assert all(item.accepted for item in CStoreSender("SCANNER", clock=CLOCK).send(own, [path]))
+        self.node.settle()
+        return study_uid
+
+    def select(self, study_uid: str) -> StudyRecord:
+        """The study is complete: have it selected."""
+        study = self.study(study_uid)
+        self.do(study_request(study))
+        return self.study(study_uid)
+
+    def do(self, request: FlowRequest) -> None:
+        asyncio.run(self.parts.handlers()[request.flow].handle(request.subject))
+        self.engine.cancel(request.key)
+
+    def do_next(self, flow: FlowName) -> None:
+        """Run the flow of this kind that was asked for."""
+        (request,) = self.asked(flow)
+        self.do(request)
+
+    def asked(self, flow: FlowName) -> list[FlowRequest]:
+        return [item for item in self.engine.requests() if item.flow is flow]
+
+    def study(self, study_uid: str) -> StudyRecord:
+        with self.node.database.read() as connection:
+            return Studies(connection).get(study_uid)
+
+    def job(self, study_uid: str) -> JobRecord:
+        with self.node.database.read() as connection:
+            (job,) = Jobs(connection).of_study(study_uid)
+        return job
+
+    def told(self) -> PriorInput:
+        """What the last run was told."""
+        folder = self.runner.requests[-1].priors_dir
+        assert folder is not None
+        return read_prior_input(folder)
+
+    def audited(self, event: str) -> list[str]:
+        """Outcomes of an event."""
+        with self.node.database.read() as connection:
+            return [entry.outcome for entry in AuditTrail(connection).entries() if entry.event == event]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[ReceivingNode]:
+    """A node's listener."""
+    with receiving_node(tmp_path / "node") as node:
+        yield node
+
+
+@pytest.fixture(params=["embedded", "orthanc"])
+def site(request: pytest.FixtureRequest, tmp_path: Path, node: ReceivingNode) -> Iterator[Hospital]:
+    """A node and an archive that know each other."""
+    known = [Peer(name="node", ae_title=NODE, host=LOOPBACK, port=node.port)]
+    archive: EmbeddedArchive | OrthancPeer
+    if request.param == "embedded":
+        archive = EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE", known_peers=known)
+    else:
+        configuration = request.getfixturevalue("orthanc_configuration")
+        archive = OrthancPeer(tmp_path / "archive", configuration=configuration, known_peers=known)
+    with archive:
+        yield Hospital(node=node, archive=archive, folder=tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path: Path, node: ReceivingNode) -> Iterator[Hospital]:
+    """A node and an archive whose faults the test chooses."""
+    known = [Peer(name="node", ae_title=NODE, host=LOOPBACK, port=node.port)]
+    (port,) = free_ports(1)
+    with EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE", port=port, known_peers=known) as archive:
+        yield Hospital(node=node, archive=archive, folder=tmp_path)
+
+
+def test_the_right_prior_of_six_is_moved_and_told(site: Hospital) -> None:
+    """Of five look-alikes and the right one, the job is told the right one, with its image and a reason for each."""
+    uids = site.archive_holds((*LOOK_ALIKES, PRIOR))
+    current = site.send(LOWER_PART)
+    site.select(current)
+    assert site.job(current).state is JobState.AWAITING_PRIOR
+    site.do_next(FlowName.PRIORS)
+    site.do_next(FlowName.RUN)
+    told = site.told()
+    assert told.outcome is SearchOutcome.FOUND
+    latest = told.prior(PriorRole.LATEST)
+    assert latest is not None
+    assert (latest.study_uid, latest.days_before) == (uids["prior"], 122)
+    assert [dcmread(path).StudyInstanceUID for path in latest.images] == [uids["prior"]]
+    reasons = {item.study_uid: item.objection for item in told.considered}
+    assert reasons == {
+        uids["other tracer"]: "unsupported_tracer",
+        uids["other issuer"]: "other_issuer",
+        uids["other part"]: "other_body_part",
+        uids["too old"]: "too_old",
+        uids["same day"]: "same_day",
+        uids["prior"]: None,
+    }
+    assert site.job(current).state is JobState.SUCCEEDED
+    assert set(site.audited("study_queried")) == {"success"}
+    assert set(site.audited("prior_fetched")) == {"success"}
+
+
+def test_a_fetched_study_starts_no_job_and_one_that_is_sent_does(small: Hospital) -> None:
+    """What came because it was fetched is kept for comparing; one more image of it makes it a study as any."""
+    uids = small.archive_holds((PRIOR,))
+    small.select(small.send(CURRENT))
+    small.do_next(FlowName.PRIORS)
+    small.select(uids["prior"])
+    with small.node.database.read() as connection:
+        (revision,) = Studies(connection).revisions(uids["prior"])
+        assert list(Jobs(connection).of_study(uids["prior"])) == []
+    assert (revision.decision, revision.branch) == (FETCHED_PRIOR, "bone_scan")
+    small.node.clock.advance(60)
+    later = PRIOR.write(small.folder)[0]
+    image = dcmread(later)
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3.4")
+    image.save_as(later)
+    own = Peer(name="node", ae_title=NODE, host=LOOPBACK, port=small.node.port)
+    assert CStoreSender("SCANNER", clock=CLOCK).send(own, [later])[0].accepted
+    small.node.settle()
+    small.select(uids["prior"])
+    assert small.job(uids["prior"]).state is JobState.AWAITING_PRIOR
+
+
+@pytest.mark.parametrize("faults", [None, ArchiveFaults(query_delay_s=5.0)], ids=["down", "silent"])
+def test_no_answer_costs_the_limit_and_a_late_prior_is_compared(small: Hospital, faults: ArchiveFaults | None) -> None:
+    """The job runs without a prior once its limit is over; when the archive answers, the report is made again."""
+    assert isinstance(small.archive, EmbeddedArchive)
+    uids = small.archive_holds((PRIOR,))
+    small.archive.inject(faults or ArchiveFaults())
+    if faults is None:
+        small.archive.stop()
+    current = small.send(CURRENT)
+    small.select(current)
+    small.do_next(FlowName.PRIORS)
+    assert small.job(current).state is JobState.AWAITING_PRIOR
+    at = small.node.clock.now()
+    assert settle_overdue(small.node.database, engine=small.engine, at=at) == ()
+    limit = at + timedelta(seconds=small.wait_s)
+    job_id = small.job(current).job_id
+    assert settle_overdue(small.node.database, engine=small.engine, at=limit) == (job_id,)
+    assert settle_overdue(small.node.database, engine=small.engine, at=limit) == ()
+    small.do_next(FlowName.RUN)
+    assert (small.told().outcome, small.told().priors) == (SearchOutcome.NOT_KNOWN, ())
+    assert small.job(current).state is JobState.SUCCEEDED
+    first = small.runner.requests[-1]
+    small.archive.inject(ArchiveFaults())
+    if faults is None:
+        small.archive.start()
+    small.do_next(FlowName.PRIORS)
+    assert small.job(current).state is JobState.QUEUED
+    small.do_next(FlowName.RUN)
+    assert [item.study_uid for item in small.told().priors] == [uids["prior"]]
+    again = small.runner.requests[-1]
+    assert again.job_digest != first.job_digest
+    assert len(again.predecessors) == 1
+    assert small.asked(FlowName.PRIORS) == []
+
+
+def test_nothing_comparable_is_told_with_its_reasons(small: Hospital) -> None:
+    """Five look-alikes and no prior: the job is told so at once, and none of them is compared."""
+    small.archive_holds(LOOK_ALIKES)
+    current = small.send(LOWER_PART)
+    small.select(current)
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    told = small.told()
+    assert (told.outcome, told.priors, len(told.considered)) == (SearchOutcome.NONE_COMPARABLE, (), 5)
+    assert all(item.objection for item in told.considered)
+
+
+def test_what_the_node_has_is_not_fetched_again(small: Hospital) -> None:
+    """The prior was sent to the node itself: it is compared with its own result, and the archive sends nothing."""
+    small.archive_holds((PRIOR,))
+    prior = small.send(PRIOR)
+    small.select(prior)
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    small.select(small.send(CURRENT))
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    (told,) = small.told().priors
+    assert (told.study_uid, len(told.images), len(told.results)) == (prior, 1, 1)
+    assert small.audited("prior_fetched") == []
+
+
+def test_a_part_of_a_study_is_never_compared(small: Hospital) -> None:
+    """An archive that stops in the middle leaves open whether there is a prior, and the part is not taken later."""
+    assert isinstance(small.archive, EmbeddedArchive)
+    small.archive_holds((PRIOR,))
+    small.archive.inject(ArchiveFaults(retrieve_delay_s=5.0))
+    small.select(small.send(CURRENT))
+    small.do_next(FlowName.PRIORS)
+    assert small.audited("prior_fetched") == ["failure"]
+    small.archive.inject(ArchiveFaults())
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    assert len(small.told().priors) == 1
