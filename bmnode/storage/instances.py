@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,12 +22,13 @@ class InstanceLookup:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._query = sa.select(sa.literal(1)).where(instances.c.sop_instance_uid == sa.bindparam("uid"))
+        self._query: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+            instances.c.sop_instance_uid == sa.bindparam("uid")
+        )
 
     def is_known(self, sop_instance_uid: str) -> bool:
         """Whether there is a row."""
-        with self._database.read() as connection:
-            return connection.execute(self._query, {"uid": sop_instance_uid}).first() is not None
+        return self._database.has_row(self._query, sop_instance_uid)
 
 
 class Instances:

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
 from bmnode.domain.states import DeliveryEvent, DeliveryState, JobEvent, JobState, StudyState
 from bmnode.errors import NotFoundError, StorageError, TransitionError
-from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results, Studies
+from bmnode.storage import AuditTrail, Database, Deliveries, InstanceLookup, Instances, Jobs, Results, Studies
 from bmnode.storage.tables import audit, metadata
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -148,6 +148,30 @@ def test_an_instance_has_one_row(database: Database) -> None:
         _receive(connection, 1)
     with pytest.raises(IntegrityError), database.write() as connection:
         Instances(connection).add(_instance(1, sha256="b" * 64))
+
+
+def test_an_instance_is_known_from_its_commit_on(database: Database) -> None:
+    """Asked over a connection that is kept: it sees every commit, none that was undone, and outlives a disposal."""
+    lookup = InstanceLookup(database)
+    uid = _instance(1).sop_instance_uid
+    assert not lookup.is_known(uid)
+    with database.write() as connection:
+        _receive(connection, 1)
+        assert not lookup.is_known(uid)
+    assert lookup.is_known(uid)
+    database.dispose()
+    assert lookup.is_known(uid)
+    assert not lookup.is_known(_instance(2).sop_instance_uid)
+
+
+def test_what_cannot_be_asked_is_named_as_ever(tmp_path: Path) -> None:
+    """A database without its tables fails as it does for every other question: senders are told to come again."""
+    empty = Database(f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    with pytest.raises(OperationalError):
+        InstanceLookup(empty).is_known("1.2.3")
+    empty.migrate()
+    assert not InstanceLookup(empty).is_known("1.2.3")
+    empty.dispose()
 
 
 def test_the_same_work_is_one_job(database: Database) -> None:
