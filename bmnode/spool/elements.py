@@ -27,6 +27,7 @@ _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
 _SHORT_LENGTH = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 """VRs whose length takes two bytes; every other, future ones included, takes four (PS3.5 7.1.2)."""
+_SHORT_HEAD_BYTES = 8
 _FRAGMENTED = frozenset({b"OB", b"OW"})
 _FIRST_GROUP = 0x0008
 """Groups below belong to command sets, files and directories, never to a data set (PS3.5 7.1)."""
@@ -64,6 +65,7 @@ class EncodedDataSet:
         self._u16 = struct.Struct(f"{order}H")
         self._u32 = struct.Struct(f"{order}L")
         self._tag = struct.Struct(f"{order}HH")
+        self._short_head = struct.Struct(f"{order}HH2sH")
 
     def elements(self) -> Iterator[Element]:
         """The elements of the top level in their order.
@@ -71,7 +73,17 @@ class EncodedDataSet:
         Raises MalformedInstanceError, when it comes to it, where the structure is broken.
         """
         at = 0
-        while at < self._end and not self._is_padding(at):
+        while at < self._end:
+            # Most elements are short and explicit: read in one step, for each one of each instance that arrives.
+            if not self._implicit and self._end - at >= _SHORT_HEAD_BYTES:
+                group, number, vr, length = self._short_head.unpack_from(self._data, at)
+                after = at + _SHORT_HEAD_BYTES + length
+                if vr in _SHORT_LENGTH and _FIRST_GROUP <= group != 0xFFFE and after <= self._end:
+                    yield Element(group << 16 | number, at + _SHORT_HEAD_BYTES, length)
+                    at = after
+                    continue
+            if self._is_padding(at):
+                return
             tag, vr, length, value_at = self._head(at, implicit=self._implicit, nested=False)
             if tag >> 16 < _FIRST_GROUP or tag >> 16 == 0xFFFE:
                 raise MalformedInstanceError(f"{_name(tag)} has no place in a data set")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from pathlib import Path
 
 from pydicom.dataset import FileMetaDataset
@@ -13,6 +14,8 @@ from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATIO
 PREAMBLE = b"\x00" * 128 + b"DICM"
 _HEAD = struct.Struct("<HH2sH")  # explicit VR little endian, PS3.5 7.1.2
 _FILE_VERSION = struct.pack("<HH2s2xL", 0x0002, 0x0001, b"OB", 2) + b"\x00\x01"
+_REMEMBERED_ELEMENTS = 256
+"""Instances that follow each other differ in one element."""
 _GROUP_LENGTH_ELEMENT_BYTES = 12
 """File Meta Information Group Length (0002,0000) itself, which it does not count."""
 
@@ -36,6 +39,7 @@ def file_head(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid:
     return PREAMBLE + _HEAD.pack(0x0002, 0x0000, b"UL", 4) + struct.pack("<L", len(elements)) + elements
 
 
+@lru_cache(maxsize=_REMEMBERED_ELEMENTS)
 def _element(number: int, vr: bytes, text: str, *, pad: bytes) -> bytes:
     value = text.encode("ascii")
     value += pad * (len(value) % 2)
