@@ -6,12 +6,10 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import structlog
 
 from bmnode.clock import Clock
-from bmnode.errors import SpoolFullError
 from bmnode.observe.references import instance_ref
 from bmnode.spool.arrivals import record_arrivals, stored_instance
 from bmnode.spool.journal import Journal, JournalEntry
@@ -171,9 +169,11 @@ class Filer:
 
     def _make_ready(self) -> None:
         """Use the time while nothing waits. What is not made ready is made when it is needed."""
-        with suppress(OSError, SpoolFullError):
+        try:
             while not (self._waiting or self._is_stopping) and self._journal.make_ready():
                 pass
+        except Exception as error:  # noqa: BLE001 - the loop's boundary: filing goes on without
+            _LOG.warning("journal_not_ready", error=type(error).__name__)
 
     def _next(self, most: int) -> Sequence[JournalEntry]:
         """What to file next; nothing when it is time to end."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -295,14 +295,12 @@ class Journal:
         else:
             self._sync(current, upto)
         segment = self._next()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._give, segment)
             self._epoch += 1
             segment.epoch, segment.end = self._epoch, PAGE_BYTES
             self._write_mark(segment, filed_to=PAGE_BYTES)
-        except OSError:
-            with self._changed:
-                self._give(segment)
-            raise
+            undo.pop_all()
         with self._changed:
             self._used.append(segment)
             self._taken.discard(segment.path)
@@ -312,9 +310,10 @@ class Journal:
 
     def _give(self, segment: _Segment) -> None:
         """The segment is free."""
-        self._free.append(segment)
-        self._taken.discard(segment.path)
-        self._changed.notify_all()
+        with self._changed:
+            self._free.append(segment)
+            self._taken.discard(segment.path)
+            self._changed.notify_all()
 
     def _retire(self, segment: _Segment | None) -> None:
         """A segment that is full and filed already is free."""
@@ -352,14 +351,19 @@ class Journal:
     def _make(self, path: Path, *, draft: Path | None = None) -> _Segment:
         """Make the segment of a name; with a draft all of it is written, under that name."""
         size = self._options.segment_bytes
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._leave, path)
             if draft is None:
-                return _Segment(path=path, handle=make_segment(self._spool, path, size))
-            return _Segment(path=path, handle=make_written_segment(self._spool, draft, size))
-        except (OSError, SpoolFullError):
-            with self._changed:
-                self._taken.discard(path)
-            raise
+                segment = _Segment(path=path, handle=make_segment(self._spool, path, size))
+            else:
+                segment = _Segment(path=path, handle=make_written_segment(self._spool, draft, size))
+            undo.pop_all()
+        return segment
+
+    def _leave(self, path: Path) -> None:
+        """Nobody has the name."""
+        with self._changed:
+            self._taken.discard(path)
 
     def _paths(self) -> Sequence[Path]:
         return sorted(self._files.list(self.directory, SEGMENT_SUFFIX))

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from bmnode.domain.records import StudyRecord
 from bmnode.scp import AcceptorOptions
 from bmnode.scp.policy import Admission, PeerRule, Policy
+from bmnode.spool import JournalOptions
 from bmnode.spool.filesystem import OsFileSystem
 from bmnode.spool.records import PAGE_BYTES
 from tests.support.acceptor import ReceivingNode, after_quiet, receiving_node, store
@@ -186,7 +187,13 @@ def test_a_database_that_fails_is_out_of_resources(node: ReceivingNode, good: En
 def test_a_defect_becomes_a_status_and_never_a_name_in_the_log(tmp_path: Path, good: EncodedInstance) -> None:
     """An error that nobody foresaw is a processing failure; log and audit tell of it without the patient."""
     disk = DefectiveDisk([KeyError("Müller^P1")])
-    with capture_logs() as events, receiving_node(tmp_path, file_system=disk) as node, node.peer(good) as peer:
+    journal = JournalOptions(segment_bytes=1 << 22, ready=0)  # the instance is the first to meet the defect
+    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", journal=journal)
+    with (
+        capture_logs() as events,
+        receiving_node(tmp_path, options=options, file_system=disk) as node,
+        node.peer(good) as peer,
+    ):
         assert store(peer, good) == 0x0110
         assert store(peer, good) == 0x0000
         assert [refusal["reason"] for refusal in _refusals(node)] == ["KeyError"]

@@ -117,3 +117,20 @@ def test_one_who_never_pauses_does_not_keep_the_others_waiting(
         pause.wait(LULL_S / 2)
     assert filed
     filer.stop(20)
+
+
+def test_a_segment_that_cannot_be_made_ready_does_not_end_filing(
+    spool: Spool, database: CountingDatabase, tmp_path: Path
+) -> None:
+    """Whatever goes wrong beforehand: what comes later is filed."""
+
+    class Unready(Journal):
+        def make_ready(self) -> bool:
+            raise KeyError("nobody foresaw it")
+
+    journal = Unready(spool, options=JournalOptions(segment_bytes=1 << 20, segments=2))
+    filer = Filer(journal, spool=spool, database=database, clock=FakeClock(), due_at=_due_at, filed=lambda _: None)
+    filer.start()
+    filer.add(_entry(journal, encoded_ct(tmp_path / "source")[0]))
+    assert filer.stop(20)
+    journal.close()
