@@ -23,6 +23,8 @@ _DEFAULT_TIMEOUT_S = 60.0
 _LONGEST_WAIT_S = 0.1
 """How soon a clock that ran on is noticed while nothing comes."""
 _CLOSED_WAIT_S = 0.005
+_AHEAD_BYTES = 1 << 17
+"""[P] Read at once: a sender's PDUs are 16 to 128 KiB, and each would take three reads."""
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -43,6 +45,9 @@ class PeerSocket(AssociationSocket):
         self._longest_pdu = longest_pdu
         self._clock = clock
         self._returned = bytearray()
+        self._ahead = memoryview(bytearray(_AHEAD_BYTES))
+        self._ahead_from = self._ahead_to = 0
+        """What was read and nobody has asked for yet."""
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.setblocking(False)
         self._waker, self._alarm = socket.socketpair()
@@ -70,13 +75,13 @@ class PeerSocket(AssociationSocket):
         dul = self.assoc.dul
         if not dul.event_queue.empty() or dul.state_machine.current_state == _CLOSING:
             return False
-        return bool(self._returned) or self._is_pending() or self._is_readable(0.0)
+        return self._has_more() or self._is_readable(0.0)
 
     def wait(self, timeout_s: float) -> None:
         """Return when there is something to read, somebody called `wake`, or the time is over."""
         if self.socket is None:
             select.select([], [], [], min(timeout_s, _CLOSED_WAIT_S))
-        elif not (self._returned or self._is_pending()):
+        elif not self._has_more():
             self._is_readable(timeout_s)
 
     def wake(self) -> None:
@@ -92,6 +97,14 @@ class PeerSocket(AssociationSocket):
     def has_returned(self) -> bool:
         """Whether something was given back and not read again."""
         return bool(self._returned)
+
+    def take(self, count: int) -> bytes:
+        """So many bytes if they are here already; nothing where they have to be waited for."""
+        start = self._ahead_from
+        if self._returned or self._ahead_to - start < count:
+            return b""
+        self._ahead_from += count
+        return bytes(self._ahead[start : self._ahead_from])
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read so many bytes, fewer where the peer closes.
@@ -136,6 +149,18 @@ class PeerSocket(AssociationSocket):
             view[:count] = self._returned[:count]
             del self._returned[:count]
             return count
+        if self._ahead_from == self._ahead_to and len(view) >= _AHEAD_BYTES:
+            return self._receive(view, deadline=deadline, is_interrupted=is_interrupted)
+        if self._ahead_from == self._ahead_to:
+            self._ahead_from = self._ahead_to = 0
+            self._ahead_to = self._receive(self._ahead, deadline=deadline, is_interrupted=is_interrupted)
+        count = min(len(view), self._ahead_to - self._ahead_from)
+        view[:count] = self._ahead[self._ahead_from : self._ahead_from + count]
+        self._ahead_from += count
+        return count
+
+    def _receive(self, view: memoryview, *, deadline: float, is_interrupted: Callable[[], bool] | None) -> int:
+        """What comes over the connection; see `read_into`."""
         peer = self.socket
         while peer is not None:
             if self._clock.monotonic_s() > deadline:
@@ -170,6 +195,10 @@ class PeerSocket(AssociationSocket):
         super().close()
         self._waker.close()
         self._alarm.close()
+
+    def _has_more(self) -> bool:
+        """Whether there is something to read that the connection does not show."""
+        return bool(self._returned) or self._ahead_from < self._ahead_to or self._is_pending()
 
     def _is_pending(self) -> bool:
         """Whether TLS has decrypted bytes that the socket no longer shows."""

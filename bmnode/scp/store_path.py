@@ -225,6 +225,11 @@ class _PdvReader:
         return count
 
     def _exactly(self, length: int) -> bytes:
+        here = self._peer.take(length)
+        if here:
+            if self._keeps:
+                self.consumed += here
+            return here
         data = bytearray(length)
         view = memoryview(data)
         at = 0

@@ -107,6 +107,18 @@ def test_a_message_in_the_smallest_pieces_is_understood(node: ReceivingNode, goo
     assert node.data_set(row) == good.data_set
 
 
+def test_what_comes_all_at_once_is_taken_in_its_order(node: ReceivingNode, tmp_path: Path) -> None:
+    """Requests and the release in one piece: nothing that was read beforehand is lost or left for later."""
+    instances = encoded_ct(tmp_path / "source", count=3)
+    release = struct.pack(">BxL4x", 0x05, 4)
+    messages = [_pdata((1, 3, _command(item))) + _pdata((1, 2, item.data_set)) for item in instances]
+    with node.peer(instances[0]) as peer:
+        peer.send_raw(b"".join(messages) + release)
+        eventually(lambda: len(node.audit("association_released")) == 1, timeout_s=5)
+    rows = [node.row(item.sop_instance_uid) for item in instances]
+    assert [None if row is None else node.data_set(row) for row in rows] == [item.data_set for item in instances]
+
+
 def test_other_messages_come_in_between(node: ReceivingNode, tmp_path: Path) -> None:
     """C-ECHO and C-STORE alternate on one association."""
     datasets = ct_slices(tmp_path / "source", count=5)
