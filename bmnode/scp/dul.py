@@ -11,8 +11,11 @@ import queue
 import threading
 from typing import Any, cast
 
+import structlog
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 
 from bmnode.scp.peer_socket import PeerSocket
@@ -22,6 +25,9 @@ _TRANSFER, _CLOSING = "Sta6", "Sta13"
 _LONGEST_WAIT_S = 0.1
 """How soon a timer that ran out is noticed: pynetdicom's own are looked at once a round."""
 _ASSOCIATION_WAIT_S = 0.5
+_BY_PROVIDER, _INVALID_PARAMETER = 0x02, 0x06
+"""Source and reason of an A-ABORT (PS3.8 Table 9-26)."""
+_LOG = structlog.get_logger(__name__)
 
 
 class PeerDul(DULServiceProvider):
@@ -42,8 +48,23 @@ class PeerDul(DULServiceProvider):
         """Serve until the association is over."""
         try:
             super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - the boundary to pynetdicom: a peer's bytes make its state machine raise anything
+            _LOG.warning("association_broken", peer_address=self.assoc.requestor.address, error=type(error).__name__)
+            self._break_off()
         finally:
             self._store_path.close()
+
+    def _break_off(self) -> None:
+        """Abort past a state machine that raised: it would leave the peer without an answer, and its place taken."""
+        peer = cast("PeerSocket", self.socket)
+        abort = A_ABORT_RQ()
+        abort.source, abort.reason_diagnostic = _BY_PROVIDER, _INVALID_PARAMETER
+        peer.send(abort.encode())
+        if self.assoc.is_established:
+            self.assoc.is_established, self.assoc.is_aborted = False, True
+            evt.trigger(self.assoc, evt.EVT_ABORTED, {})
+        self.assoc._kill = True
+        peer.close()
 
     def send_pdu(self, primitive: Any) -> None:
         """Queue a primitive for the peer, and wake whoever sends it."""

@@ -52,7 +52,7 @@ class RawPeer:
         self._nagle = nagle
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(not nagle))
         self._message_id = 0
-        self._socket.sendall(_associate_request(contexts, called_ae, calling_ae))
+        self._socket.sendall(associate_request(contexts, called_ae=called_ae, calling_ae=calling_ae))
         try:
             kind, body = self._read_pdu()
         except PeerClosedError:
@@ -79,11 +79,8 @@ class RawPeer:
     def store(self, data_set: bytes, *, sop_class_uid: str, sop_instance_uid: str, context_id: int = 1) -> int:
         """C-STORE; returns the status. Raises PeerClosedError where the peer is gone."""
         self._message_id = self._message_id % 65535 + 1
-        command = _store_command(sop_class_uid, sop_instance_uid, self._message_id, has_data_set=bool(data_set))
-        parts = [_pdata(context_id, command, is_command=True, is_last=True)]
-        for at in range(0, len(data_set), _MAX_PDV_BYTES):
-            piece = data_set[at : at + _MAX_PDV_BYTES]
-            parts.append(_pdata(context_id, piece, is_command=False, is_last=at + _MAX_PDV_BYTES >= len(data_set)))
+        command = store_command(sop_class_uid, sop_instance_uid, self._message_id, has_data_set=bool(data_set))
+        parts = store_pdus(command, data_set, context_id=context_id)
         for writing in parts if self._nagle else [b"".join(parts)]:
             self.send_raw(writing)
         return self._read_status()
@@ -96,9 +93,11 @@ class RawPeer:
             raise PeerClosedError from error
 
     def release(self) -> None:
-        """A-RELEASE, and wait for its answer."""
+        """A-RELEASE, and wait for its answer. Raises PeerClosedError where it is an abort, or none."""
         self.send_raw(struct.pack(">BxL4x", _RELEASE_REQUEST, 4))
         kind, _ = self._read_pdu()
+        if kind == _ABORTED:
+            raise PeerClosedError
         assert kind == _RELEASED
         self.close()
 
@@ -134,8 +133,17 @@ class RawPeer:
         return data
 
 
-def _associate_request(contexts: Sequence[Context], called_ae: str, calling_ae: str) -> bytes:
-    """PS3.8 Table 9-11."""
+def store_pdus(command: bytes, data_set: bytes, *, context_id: int, largest: int = _MAX_PDV_BYTES) -> list[bytes]:
+    """A message cut into P-DATA-TF PDUs, `largest` bytes of the data set in each."""
+    parts = [_pdata(context_id, command, is_command=True, is_last=True)]
+    for at in range(0, len(data_set), largest):
+        piece = data_set[at : at + largest]
+        parts.append(_pdata(context_id, piece, is_command=False, is_last=at + largest >= len(data_set)))
+    return parts
+
+
+def associate_request(contexts: Sequence[Context], *, called_ae: str, calling_ae: str) -> bytes:
+    """An A-ASSOCIATE-RQ (PS3.8 Table 9-11)."""
     items = _item(0x10, _APPLICATION_CONTEXT)
     for index, (sop_class, syntaxes) in enumerate(contexts):
         syntax_items = b"".join(_item(0x40, syntax.encode()) for syntax in syntaxes)
@@ -158,8 +166,8 @@ def _accepted_contexts(body: bytes) -> list[tuple[int, str]]:
     return found
 
 
-def _store_command(sop_class_uid: str, sop_instance_uid: str, message_id: int, *, has_data_set: bool) -> bytes:
-    """PS3.7 Table 9.3-1, implicit VR little endian."""
+def store_command(sop_class_uid: str, sop_instance_uid: str, message_id: int, *, has_data_set: bool) -> bytes:
+    """The command set of a C-STORE-RQ (PS3.7 Table 9.3-1), implicit VR little endian."""
     body = (
         _element(0x0002, _uid(sop_class_uid))
         + _element(0x0100, struct.pack("<H", 0x0001))
