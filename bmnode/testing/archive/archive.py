@@ -16,6 +16,7 @@ from pynetdicom import (
     VerificationPresentationContexts,
     evt,
 )
+from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.transport import ThreadedAssociationServer
 
 from bmnode.clock import Clock, SystemClock
@@ -66,6 +67,7 @@ class EmbeddedArchive:
         self._server: ThreadedAssociationServer | None = None
         self._faults = FaultSwitch()
         self._association_count = 0
+        self._store_count = 0
         self._services = Services(
             directory=directory,
             ae=self._ae,
@@ -97,6 +99,7 @@ class EmbeddedArchive:
             *self._services.handlers(),
             (evt.EVT_CONN_OPEN, send_without_delay),
             (evt.EVT_ACCEPTED, self._count),
+            (evt.EVT_DIMSE_RECV, self._count_store),
         ]
         self._server = self._ae.start_server((LOOPBACK, self._wanted_port), block=False, evt_handlers=handlers)
 
@@ -142,8 +145,16 @@ class EmbeddedArchive:
         """How many associations it has accepted since it was made."""
         return self._association_count
 
+    @property
+    def store_count(self) -> int:
+        """How many C-STORE requests it has had since it was made, those for what it held already included."""
+        return self._store_count
+
     def _count(self, _event: evt.Event) -> None:
         self._association_count += 1
+
+    def _count_store(self, event: evt.Event) -> None:
+        self._store_count += isinstance(event.message, C_STORE_RQ)
 
     def wait_for(
         self, condition: Callable[[tuple[IndexedInstance, ...]], bool], *, timeout_s: float
