@@ -10,6 +10,7 @@ SHELL := bash
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 WORKERS ?= 2
 PYTEST_ARGS ?=
+SOAK_ARGS ?=
 DEMO_ARGS ?=
 
 # One exact version, installed before everything else: with the open range of pyproject.toml pip
@@ -24,12 +25,13 @@ PIP := $(RUN) pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
-.PHONY: help venv demo test lint system-packages clean
+.PHONY: help venv demo test soak lint system-packages clean
 
 help:
 	@echo "make venv    set up $(VENV) with what the node and its pipelines need"
 	@echo "make demo    start the node and an archive, send patients, show the results"
 	@echo "make test    formatting, lint, types, import rules and all tests"
+	@echo "make soak    hours: 1,000 kills, 10,000 broken conversations, 10,000 broken data sets"
 	@echo "make lint    the same without the tests"
 	@echo "make clean   remove $(VENV), caches and demo-output"
 
@@ -65,6 +67,10 @@ system-packages:
 # pytest comes last: its summary is the last line.
 test: lint system-packages
 	$(RUN) pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+# Each run prints its seed and figures. Shorter, or one alone: make soak SOAK_ARGS="kills --scale 0.05 --seed 7"
+soak: $(INSTALLED_TEST) system-packages
+	$(RUN) tests.soak $(SOAK_ARGS)
 
 clean:
 	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
