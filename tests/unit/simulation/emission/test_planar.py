@@ -14,8 +14,9 @@ from operators.simulation.images import PlanarScan
 from operators.simulation.matter import Matter
 from operators.simulation.physics import camera_table
 from operators.simulation.physics.camera import counted_share, fwhm_mm, photopeak_window
-from operators.simulation.physics.planar import expected_kilocounts, planar_truth, scan_planar
+from operators.simulation.physics.planar import expected_kilocounts, planar_truth, scan_planar, views_of
 from operators.simulation.physics.planar_view import ANT, POST, View
+from operators.simulation.physics.uptake import suv_map
 from operators.simulation.protocols.planar import PlanarProtocol
 from operators.simulation.scene import Scene
 from tests.unit.simulation.emission.phantoms import DEPTH, VOXEL_MM, Index, body, box, grid, lesion, planar_grid
@@ -267,3 +268,24 @@ def test_the_field_holds_the_whole_person(builder: AnatomyBuilder, man: PersonSp
     assert (last[1:] >= high[1:] - VOXEL_MM).all()
     assert first[0] + last[0] == pytest.approx(low[0] + high[0])
     assert 50.0 < last[2] - high[2] < 150.0
+
+
+def test_parts_of_the_uptake_add_up_to_the_scan() -> None:
+    """Whoever weighs parts gets what one projection of their sum gives, attenuation, scatter and blur included."""
+    geometry = planar_grid()
+    scene = body(geometry, box(geometry, Matter.MUSCLE), **lesion(geometry, (280, 10, 60)))
+    suv = suv_map(scene, tracer=PROTOCOL.tracer, uptake_minutes=PROTOCOL.uptake_minutes).numpy()
+    upper = np.zeros_like(suv)
+    upper[275:] = suv[275:]
+    parts = list(views_of(scene, PROTOCOL, uptakes=[upper, suv - upper]))
+    whole = _expected(scene).photopeak
+    together = parts[0] + parts[1]
+    np.testing.assert_allclose(together * (whole.sum() / together.sum()), whole, rtol=1e-3, atol=1e-4 * whole.max())
+    assert parts[0].sum() > 0 < parts[1].sum()
+
+
+def test_parts_on_another_grid_are_refused() -> None:
+    """Both would be projected as if they were the camera's own voxels."""
+    scene = body(grid((8, 8, 8), 5.0))
+    with pytest.raises(ValueError, match="planar_field"):
+        list(views_of(scene, PROTOCOL, uptakes=[]))
