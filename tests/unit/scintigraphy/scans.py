@@ -15,7 +15,9 @@ from bmnode.selection import classify, read_study
 from bmnode.testing.patients.bone_scan import write_bone_scan
 from bmnode.testing.patients.spec import PatientSpec, SyntheticStudy
 from operators.graph.contract import StudyInput
+from operators.kernels.scintigraphy import body_mask, skeleton_mask
 from pipelines.bone_scan.branch import BRANCH
+from pipelines.bone_scan.profile import load
 
 SPEC = PatientSpec(seed=11, patient_id="SYN-0011", study_start=datetime(2025, 3, 10, 8, tzinfo=UTC))
 
@@ -64,3 +66,18 @@ def assess(*paths: Path) -> ResultSet:
         value = step.run(value)
     assert isinstance(value, ResultSet)
     return value
+
+
+def write_superscan(directory: Path) -> Path:
+    """The scan with a skeleton thrice as bright, which takes nearly all of the tracer."""
+    (path,) = write_scan(directory / "usual").files
+    profile = load()
+
+    def brighten(dataset: Dataset) -> None:
+        frames = frames_of(dataset).astype(float)
+        for counts in frames:
+            body = body_mask(counts, pixel_mm=(2.4, 2.4), rule=profile.body)
+            counts[skeleton_mask(counts, body, pixel_mm=(2.4, 2.4), rule=profile.skeleton)] *= 3.0
+        set_frames(dataset, frames)
+
+    return vary(path, directory / "bright.dcm", brighten)
