@@ -66,6 +66,8 @@ class Item:
     QUALITY_CHECK = project_code("QUALITY-CHECK", "Quality check")
     LIMITATION = project_code("LIMITATION", "Limitation")
     NOTICE = project_code("NOTICE", "Notice for review")
+    FINDING_TEXT = project_code("FINDING-TEXT", "Finding in words")
+    STUDY_TEXT = project_code("STUDY-TEXT", "Whole study in words")
     REGISTRATION = project_code("REGISTRATION", "Registration of an earlier study that was used")
     BRANCH = project_code("BRANCH", "Modality branch")
     PIPELINE = project_code("PIPELINE", "Pipeline and version")

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from bmnode import MODEL_NAME
 from bmnode.domain.objects import ResultKind
-from bmnode.domain.results import Evaluation, FindingResult, Measurement, ResultSet
+from bmnode.domain.results import ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.canvas import statements_of
 from bmnode.results.concepts import ENCAPSULATED_PDF, Title, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.examined import Examined
 from bmnode.results.instance import NewInstance, algorithms_of, new_instance, plain
-from bmnode.results.pictures import compose_pictures, measurement_text
+from bmnode.results.pictures import compose_pictures
 from bmnode.results.sources import SourceStudy
+from bmnode.results.words import evaluation_lines, finding_lines, with_method
 
 PAGE = (1240, 1754)
 """A4 at 150 dots per inch."""
@@ -75,9 +76,9 @@ def report_lines(result_set: ResultSet, context: WriteContext) -> Iterator[str]:
         yield f"NOTICE: {notice}"
     for number, finding in enumerate(result_set.findings, 1):
         yield ""
-        yield from _finding_lines(number, finding)
+        yield from finding_lines(number, finding)
     sections = (
-        ("Whole study", [*_evaluation_lines(result_set.evaluations), *map(_with_method, result_set.measurements)]),
+        ("Whole study", [*evaluation_lines(result_set.evaluations), *map(with_method, result_set.measurements)]),
         ("Quality", [f"{c.name}: {c.verdict.value.replace('_', ' ')}. {c.explanation}" for c in result_set.quality]),
         ("Limitations", list(result_set.limitations)),
         ("Algorithms", [f"{item.name} {item.version}" for item in algorithms_of(result_set, context)]),
@@ -87,21 +88,6 @@ def report_lines(result_set: ResultSet, context: WriteContext) -> Iterator[str]:
             yield ""
             yield title
             yield from (f"- {line}" for line in lines)
-
-
-def _finding_lines(number: int, finding: FindingResult) -> Iterator[str]:
-    where = " ".join(code.meaning for code in (finding.laterality, finding.site) if code is not None)
-    yield f"{number}: {finding.tracking_id}" + (f", {where}" if where else "")
-    yield from (f"- {line}" for line in _evaluation_lines(finding.evaluations))
-    yield from (f"- {_with_method(item)}" for item in finding.measurements)
-
-
-def _evaluation_lines(evaluations: Iterable[Evaluation]) -> list[str]:
-    return [f"{item.concept.meaning}: {item.value.meaning}" for item in evaluations]
-
-
-def _with_method(item: Measurement) -> str:
-    return f"{measurement_text(item)} ({item.method})"
 
 
 def _text_pages(result_set: ResultSet, context: WriteContext) -> Iterator[Image.Image]:

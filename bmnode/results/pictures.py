@@ -8,7 +8,7 @@ burden over time. Nothing on a picture identifies the patient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from bmnode.domain.codes import Code, Concept, Unit, UptakeKind
-from bmnode.domain.results import BurdenPoint, Evaluation, FindingResult, Measurement, ResultSet
+from bmnode.domain.codes import Concept, UptakeKind
+from bmnode.domain.results import BurdenPoint, Evaluation, FindingResult, ResultSet
 from bmnode.domain.study import Branch
 from bmnode.results.burden import burden_curves, burden_legend, burden_panels
 from bmnode.results.canvas import RGB, Mark, Panel, bright_end, compose, lesion_colour, resize_grey, to_grey
@@ -25,6 +25,7 @@ from bmnode.results.instance import plain
 from bmnode.results.picture_volumes import EMISSION_MODALITIES, drawn_findings, key_slices, projections
 from bmnode.results.recompute import rescaled_values
 from bmnode.results.sources import SourceInstance, SourceStudy
+from bmnode.results.words import measurement_text
 
 PLANAR_HEIGHT = 900
 CHARTS_A_PICTURE = 3
@@ -32,16 +33,6 @@ LEGEND_LINES = 14
 LEGEND_MEASUREMENTS = 3
 _PALE: RGB = (200, 200, 200)
 _VIEW_TAGS = ["DetectorVector", "DetectorInformationSequence"]
-_UNIT_TEXT: Mapping[Code, str] = {
-    Unit.HU: "HU",
-    Unit.SUV_BW: "g/ml",
-    Unit.NO_UNITS: "",
-    Unit.RATIO: "",
-    Unit.COUNT: "",
-    Unit.COUNTS: "counts",
-    Unit.PIXELS: "pixels",
-}
-"""Units whose UCUM symbol a person would not read; the others show theirs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -137,14 +128,6 @@ def legend_line(number: int, finding: FindingResult) -> str:
     parts.extend(item.value.meaning for item in finding.evaluations if _says_no_lesion(item))
     parts.extend(measurement_text(item) for item in finding.measurements[:LEGEND_MEASUREMENTS])
     return plain("   ".join(parts))
-
-
-def measurement_text(item: Measurement) -> str:
-    """A number as a person reads it: what, value, unit."""
-    derivation = "" if item.derivation is None else f" {item.derivation.meaning.lower()}"
-    unit = _UNIT_TEXT.get(item.unit, item.unit.value)
-    value = f"{item.value:.0f}" if abs(item.value) >= 100 else f"{item.value:.3g}"
-    return f"{item.concept.meaning}{derivation} {value} {unit}".rstrip()
 
 
 def _says_no_lesion(item: Evaluation) -> bool:

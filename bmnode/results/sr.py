@@ -30,6 +30,7 @@ from bmnode.results.groups import GroupContext, drawn_groups, finding_groups, st
 from bmnode.results.instance import NewInstance, new_instance, observer_uid, plain
 from bmnode.results.key_outlines import key_outlines
 from bmnode.results.sources import SourceInstance, SourceStudy
+from bmnode.results.words import findings_in_words, study_in_words
 
 
 def build_root_report(
@@ -49,6 +50,7 @@ def build_root_report(
     """
     refer = _group_context(result_set, source, context, segmentations)
     root = _container(Title.ONCOLOGY, result_set, source, context)
+    root.ContentSequence.extend(_in_words(result_set))
     if result_set.outcome is Outcome.ASSESSED:
         groups = [*(group for item in result_set.findings for group in finding_groups(item, refer)), study_group(refer)]
         root.ContentSequence.append(_measurements(groups))
@@ -106,6 +108,17 @@ def text_item(name: Code, value: str) -> sr.TextContentItem:
     )
 
 
+def _in_words(result_set: ResultSet) -> list[sr.TextContentItem]:
+    """The findings and the whole study as text.
+
+    Viewers that list a report item by item leave out what lies below a number: whether it is a mean or a maximum.
+    """
+    return [
+        *(text_item(Item.FINDING_TEXT, text) for text in findings_in_words(result_set)),
+        *(text_item(Item.STUDY_TEXT, text) for text in study_in_words(result_set)),
+    ]
+
+
 def _code_item(name: Code, value: Code) -> sr.CodeContentItem:
     return sr.CodeContentItem(
         name=coded(name), value=coded(value), relationship_type=sr.RelationshipTypeValues.CONTAINS
@@ -143,7 +156,7 @@ def _container(
 
     The statements are additional content items, which an extensible template allows (PS3.16 6.2.4).
     """
-    root = sr.ContainerContentItem(name=coded(title), template_id="1500")
+    root = sr.ContainerContentItem(name=coded(title), template_id="1500", is_content_continuous=False)
     observer = sr.ObserverContext(
         observer_type=coded(Code("121007", "DCM", "Device")),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
@@ -174,10 +187,15 @@ def _container(
 
 def _measurements(groups: Iterable[sr.ContentSequence]) -> sr.ContainerContentItem:
     container = sr.ContainerContentItem(
-        name=coded(Item.IMAGING_MEASUREMENTS), relationship_type=sr.RelationshipTypeValues.CONTAINS
+        name=coded(Item.IMAGING_MEASUREMENTS),
+        is_content_continuous=False,
+        relationship_type=sr.RelationshipTypeValues.CONTAINS,
     )
     container.ContentSequence = sr.ContentSequence()
     for group in groups:
+        for item in group:
+            # highdicom's templates say CONTINUOUS, as of prose: viewers then leave out the names of the items.
+            item["ContinuityOfContent"].value = "SEPARATE"
         container.ContentSequence.extend(group)
     return container
 
@@ -185,7 +203,9 @@ def _measurements(groups: Iterable[sr.ContentSequence]) -> sr.ContainerContentIt
 def _qualitative(result_set: ResultSet, context: WriteContext) -> sr.ContainerContentItem:
     """Rows 12 to 14 of TID 1500: the outcome, the reason, checks, limitations, and what made the result."""
     container = sr.ContainerContentItem(
-        name=coded(Item.QUALITATIVE_EVALUATIONS), relationship_type=sr.RelationshipTypeValues.CONTAINS
+        name=coded(Item.QUALITATIVE_EVALUATIONS),
+        is_content_continuous=False,
+        relationship_type=sr.RelationshipTypeValues.CONTAINS,
     )
     content = sr.ContentSequence()
     content.append(_code_item(Item.SUMMARY_OF_ANALYSES, status_of(result_set)))

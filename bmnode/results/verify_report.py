@@ -6,17 +6,20 @@ from collections.abc import Mapping
 
 import numpy as np
 from highdicom.sr import Comprehensive3DSR
+from pydicom.dataset import Dataset
 
 from bmnode.domain.codes import Concept, Unit
 from bmnode.domain.geometry import ImagePolygon
 from bmnode.domain.results import FindingResult, Measurement, Outcome, ResultSet
 from bmnode.errors import ResultError
-from bmnode.results.concepts import SERIES_NUMBER, Title
+from bmnode.results.concepts import SERIES_NUMBER, Item, Title
+from bmnode.results.content_tree import children
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
 from bmnode.results.key_outlines import key_outlines
 from bmnode.results.reading import Report, ReportedFinding, predecessor_uids
 from bmnode.results.sr import is_drawn
+from bmnode.results.words import findings_in_words, study_in_words
 
 _VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)
 
@@ -42,6 +45,7 @@ def check_content(examined: Examined) -> None:
         _same_measurements(report.measurements, result_set.measurements, "the study")
         if report.evaluations != result_set.evaluations:
             raise ResultError("the study: the evaluations differ")
+        _same_words(examined.dataset, result_set)
 
 
 def check_predecessors(examined: Examined) -> None:
@@ -54,6 +58,17 @@ def check_predecessors(examined: Examined) -> None:
     ]
     if list(predecessor_uids(examined.dataset)) != expected:
         raise ResultError("the report does not name its predecessors")
+
+
+def _same_words(dataset: Dataset, result_set: ResultSet) -> None:
+    """What the report says in words is what it holds in codes."""
+    for name, expected in (
+        (Item.FINDING_TEXT, findings_in_words(result_set)),
+        (Item.STUDY_TEXT, study_in_words(result_set)),
+    ):
+        said = tuple(str(item.TextValue) for item in children(dataset, name, value_type="TEXT"))
+        if said != expected:
+            raise ResultError(f"{name.meaning}: the report says something else")
 
 
 def _same_outcome(report: Report, result_set: ResultSet) -> None:

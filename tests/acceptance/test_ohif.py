@@ -22,6 +22,7 @@ from bmnode.domain.objects import OutputOptions
 from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Branch
 from bmnode.results.reading import ReportedFinding, read_report
+from bmnode.results.words import findings_in_words
 from bmnode.results.write import write_results
 from bmnode.testing.orthanc import OrthancPeer
 from tests.support.ohif import Ohif, find_chromium, find_dicom_web, find_ohif, open_browser, tint
@@ -149,7 +150,9 @@ def test_the_reports_are_shown(shown: Shown, archive: tuple[str, OrthancPeer], b
         viewer.next_measurement()
     viewer.open_series(ROOT)
     said = ["Oncology Measurement Report", "RESEARCH USE ONLY", *(item.tracking_id for item in findings)]
-    viewer.until(lambda: all(text in viewer.text() for text in said))
+    named = [f"{item.concept.meaning}: " for finding in findings for item in finding.measurements]
+    words = [line for text in findings_in_words(shown.result_set) for line in text.splitlines()]
+    viewer.until(lambda: all(text in viewer.text() for text in (*said, *named, *words)))
     assert viewer.errors == []
     viewer.close()
 

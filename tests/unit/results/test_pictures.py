@@ -14,7 +14,8 @@ from bmnode.domain.study import Branch
 from bmnode.results.canvas import BANNER, LINE, MARGIN, outline, to_grey
 from bmnode.results.concepts import LESION_COLOURS_RGB
 from bmnode.results.picture_volumes import VOLUME_HEIGHT
-from bmnode.results.pictures import PLANAR_HEIGHT, draw_pictures, legend_line, measurement_text
+from bmnode.results.pictures import PLANAR_HEIGHT, draw_pictures, legend_line
+from bmnode.results.words import measurement_text
 from tests.unit.results import result_sets, sources
 
 

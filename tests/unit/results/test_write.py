@@ -18,6 +18,7 @@ from bmnode.domain.results import Measurement, Outcome
 from bmnode.domain.study import Branch, Reason
 from bmnode.results.concepts import Status, Title
 from bmnode.results.reading import read_report, read_segments
+from bmnode.results.walk import items
 from bmnode.results.write import write_results
 from tests.unit.results import result_sets
 from tests.unit.results.conftest import Case
@@ -189,6 +190,29 @@ def test_notices_come_before_everything_but_the_statement(cases: dict[str, Case]
     texts = read_report(cases["ct"].objects[0].path).texts
     assert texts[1 : 1 + len(result_sets.NOTICES)] == result_sets.NOTICES
     assert not set(result_sets.NOTICES) & set(read_report(cases["negative"].objects[0].path).texts)
+
+
+def test_the_root_says_every_number_in_words(cases: dict[str, Case]) -> None:
+    """Before the coded content stands one text a finding, with the name, unit and method of each number, and the
+    kind of statistic, which viewers that list items leave out."""
+    texts = read_report(cases["ct"].objects[0].path).texts
+    first = texts[1 + len(result_sets.NOTICES)].splitlines()
+    assert first[0] == "1: L1, Left Pelvis"
+    (finding, *_) = cases["ct"].result_set.findings
+    (judged,) = finding.evaluations
+    assert first[1] == f"- {judged.concept.meaning}: {judged.value.meaning}"
+    assert len(first) == 2 + len(finding.measurements)
+    assert sum("mean" in line for line in first) == sum("maximum" in line for line in first) == 1
+    assert all("(HU_WITHIN_SEGMENT_V1)" in line for line in first if "HU" in line)
+    assert not any(text.startswith("1: ") for text in read_report(cases["negative"].objects[0].path).texts)
+
+
+def test_every_container_is_a_list_of_items(cases: dict[str, Case]) -> None:
+    """No container says that its items are running text: of those viewers leave out the names (PS3.3 C.18.8)."""
+    for case in cases.values():
+        for kind in {item.kind for item in case.objects} & {ResultKind.SR, ResultKind.ROI_SR}:
+            containers = [item for item in items(case.object(kind)) if item.get("ValueType") == "CONTAINER"]
+            assert {item.ContinuityOfContent for item in containers} == {"SEPARATE"}
 
 
 def test_the_evidence_is_every_input_instance(cases: dict[str, Case]) -> None:
