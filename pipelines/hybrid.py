@@ -7,19 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from bmnode.domain.codes import Concept, Unit
-from bmnode.domain.geometry import BoolArray, CroppedMask, VolumeGeometry
+from bmnode.domain.geometry import BoolArray, CroppedMask
 from bmnode.domain.results import Measurement
 from bmnode.domain.study import SeriesRole
 from operators.graph.contract import NotAssessableError, StudyInput
 from operators.kernels.basins import BasinLimits, organ_uptake
 from operators.kernels.bone import BoneProfile, segment_bone
 from operators.kernels.coarse_ct import CoarseCt, coarsen
+from operators.kernels.fusion_orientation import Fit, FusionLimits, judge_fusion
 from operators.kernels.morphology import dilate
 from operators.kernels.resample import bone_on_grid, covered
 from operators.kernels.skeleton_sites.sites import SiteNamer, SkeletonMap
 from operators.kernels.uptake import UptakeLimits, find_uptake
 from operators.readers.volume import ImageVolume, read_volume
-from pipelines.orientation import refuse_contradiction
+from pipelines.orientation import refuse_contradiction, refuse_misfit
 from pipelines.volumetric import first_readable, largest_first
 
 
@@ -30,6 +31,7 @@ class LocalisationLimits:
     bone_margin_mm: float
     minimum_bone_ml: float
     minimum_coverage: float
+    fusion: FusionLimits
     basins: BasinLimits
 
 
@@ -38,7 +40,7 @@ class HybridBone:
     """Bone on the emission grid (slice, row, column) and the search region around it.
 
     `coverage` is the share of the emission slices that the CT covers, `coarse` the CT at organ scale, where asked for,
-    `skeleton` names the CT's bones.
+    `skeleton` names the CT's bones, `fit` is how the emission lies on the CT.
     """
 
     series_uid: str
@@ -47,25 +49,28 @@ class HybridBone:
     coverage: float
     skeleton: SkeletonMap | None = None
     coarse: CoarseCt | None = None
+    fit: Fit | None = None
 
 
 def find_hybrid_bone(
     study: StudyInput,
-    target: VolumeGeometry,
+    emission: ImageVolume,
     *,
     skeleton: BoneProfile,
     limits: LocalisationLimits,
     namer: SiteNamer,
-    organ_block_mm: float | None = None,
+    organ_block_mm: float,
 ) -> tuple[HybridBone | None, str]:
     """The bone of the study's CT on the emission grid, and "" or the sentence that says why there is none.
 
-    With `organ_block_mm` the CT is kept beside it in blocks of that size, to place reference regions on.
+    The CT is kept beside it in blocks of `organ_block_mm`, to place reference regions on.
 
     Emission and CT must share a frame of reference: without it their places cannot be compared. Raises
-    NotAssessableError (unexplained_orientation) where the CT shows the patient otherwise than its header says: the
-    emission images that it was scanned with are then not to be trusted either.
+    NotAssessableError (unexplained_orientation) where the CT shows the patient otherwise than its header says (the
+    emission images that it was scanned with are then not to be trusted either), or the emission image lies on the CT
+    only when it is mirrored or turned.
     """
+    target = emission.geometry
     series = study.role(SeriesRole.ANATOMY)
     if not series:
         return None, "The study has no CT in the frame of reference of the emission images."
@@ -78,6 +83,9 @@ def find_hybrid_bone(
         return None, "The CT and the emission images are in different frames of reference."
     work = segment_bone(volume.array, source, profile=skeleton)
     refuse_contradiction(work.orientation)
+    coarse = coarsen(work, source=source, block_mm=organ_block_mm)
+    fit = judge_fusion(emission.array, target, coarse, limits=limits.fusion)
+    refuse_misfit(fit, limits=limits.fusion)
     bone = bone_on_grid(work, source=source, target=target)
     found_ml = float(np.count_nonzero(bone)) * target.voxel_volume_ml
     if found_ml < limits.minimum_bone_ml:
@@ -88,8 +96,9 @@ def find_hybrid_bone(
             bone=bone,
             search=dilate(bone, radius_mm=limits.bone_margin_mm, spacing_mm=target.spacing_mm),
             coverage=float(np.mean(covered(source=source, target=target))),
-            coarse=None if organ_block_mm is None else coarsen(work, source=source, block_mm=organ_block_mm),
+            coarse=coarse,
             skeleton=namer(work, source),
+            fit=fit,
         ),
         "",
     )

@@ -1,6 +1,7 @@
-"""Whether a CT shows the patient as its header says: the spine at the back, the trunk below the lungs, the liver right.
+"""Whether a CT shows the patient as its header says: broader than deep, spine at the back, trunk below the lungs,
+liver on the right.
 
-A convention of this project (CT_ORIENTATION_V2). It looks for gross contradictions and nothing else: what it cannot
+A convention of this project (CT_ORIENTATION_V3). It looks for gross contradictions and nothing else: what it cannot
 tell is not evaluable, never a pass. A patient with situs inversus looks like a mirrored image, and the other way round.
 """
 
@@ -17,7 +18,7 @@ from bmnode.domain.geometry import BoolArray
 from operators.kernels.components import largest
 from operators.kernels.morphology import Spacing, block_factors, block_means, erode, open_parts
 
-METHOD = "CT_ORIENTATION_V2"
+METHOD = "CT_ORIENTATION_V3"
 
 
 class Agreement(StrEnum):
@@ -32,6 +33,8 @@ class Agreement(StrEnum):
 class OrientationLimits:
     """When a landmark is clear enough to judge by.
 
+    Turn: over `spine_mm` or more of slices with `trunk_cm2` of patient, half of them are `turned_ratio` times deeper
+    than broad: no trunk is, but one that was turned by a quarter. Nothing else is then judged.
     Back: in slices with `trunk_cm2` of patient and `spine_cm2` of bone within `midline_mm` of the middle, over
     `spine_mm` or more, that bone lies on average `back_share` of the patient's depth behind (or before) the middle.
     Head: lungs are the largest piece between two HU limits, `lung_ml` or more, in slices with `lung_cm2`. On one side
@@ -45,6 +48,7 @@ class OrientationLimits:
     skin_mm: float
     midline_mm: float
     trunk_cm2: float
+    turned_ratio: float
     spine_cm2: float
     spine_mm: float
     back_share: float
@@ -67,11 +71,12 @@ class OrientationLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Orientation:
-    """The three directions of a CT: the spine's, the lungs' and the liver's word on them."""
+    """What the spine, the lungs and the liver say of a CT's three directions, and its outline of a quarter turn."""
 
     back: Agreement
     head: Agreement
     sides: Agreement
+    turn: Agreement = Agreement.NOT_EVALUABLE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -104,13 +109,35 @@ def judge_orientation(
         bone=block_means(bone.astype(np.float32), factors) >= 0.5,
         spacing_mm=(z, y, x),
     )
+    turn = _turn(coarse, limits)
+    if turn is Agreement.CONTRADICTS:
+        unknown = Agreement.NOT_EVALUABLE
+        return Orientation(back=unknown, head=unknown, sides=unknown, turn=turn)
     inner = erode(coarse.body, radius_mm=limits.skin_mm, spacing_mm=coarse.spacing_mm)
     lungs = _lung_slices(coarse, inner, limits)
     return Orientation(
         back=_back(coarse, limits),
         head=Agreement.NOT_EVALUABLE if lungs is None else _head(coarse, lungs, limits),
         sides=Agreement.NOT_EVALUABLE if lungs is None else _sides(coarse, inner, lungs, limits),
+        turn=turn,
     )
+
+
+def _turn(coarse: _Coarse, limits: OrientationLimits) -> Agreement:
+    areas = coarse.body.sum(axis=(1, 2)) * coarse.pixel_cm2
+    trunk = coarse.body[areas >= limits.trunk_cm2]
+    if len(trunk) * coarse.spacing_mm[0] < limits.spine_mm:
+        return Agreement.NOT_EVALUABLE
+    depth, breadth = (_extents(trunk.any(axis=axis)) * coarse.spacing_mm[3 - axis] for axis in (2, 1))
+    ratio = float(np.median(depth / breadth))
+    if ratio >= limits.turned_ratio:
+        return Agreement.CONTRADICTS
+    return Agreement.AGREES if ratio < 1.0 else Agreement.NOT_EVALUABLE
+
+
+def _extents(shown: BoolArray) -> npt.NDArray[np.int64]:
+    """From the first to the last that is set, of each row."""
+    return np.asarray(shown.shape[1] - shown.argmax(axis=1) - shown[:, ::-1].argmax(axis=1))
 
 
 def _back(coarse: _Coarse, limits: OrientationLimits) -> Agreement:

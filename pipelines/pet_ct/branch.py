@@ -29,6 +29,7 @@ from pipelines.hybrid import (
     organs_left_out,
     suv_factor_measurement,
 )
+from pipelines.orientation import fusion_check
 from pipelines.pet_ct.patient import bone_pattern, percist_count, psma_measurements
 from pipelines.pet_ct.quality import QualityLimits, input_checks
 from pipelines.pet_ct.references import (
@@ -148,7 +149,7 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
     volume, limits = prepared.suv.volume, profile().reference
     hybrid, why_not = find_hybrid_bone(
         prepared.study,
-        volume.geometry,
+        volume,
         skeleton=profile().skeleton,
         limits=profile().localisation,
         organ_block_mm=limits.block_mm,
@@ -327,7 +328,8 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
         minimum_coverage=profile().localisation.minimum_coverage,
         limits=profile().quality,
     )
-    return (*checks, *reference_checks(segmented.references))
+    fit = None if segmented.hybrid is None else segmented.hybrid.fit
+    return (*checks, fusion_check(fit, limits=profile().localisation.fusion), *reference_checks(segmented.references))
 
 
 def _algorithms(segmented: Segmented) -> tuple[Algorithm, ...]:

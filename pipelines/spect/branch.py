@@ -33,6 +33,7 @@ from pipelines.hybrid import (
     organs_left_out,
     suv_factor_measurement,
 )
+from pipelines.orientation import fusion_check
 from pipelines.volumetric import (
     HISTOGRAM,
     MORPHOLOGY,
@@ -145,7 +146,7 @@ def segment_skeleton(prepared: Prepared) -> Segmented:
     volume = prepared.spect.volume
     hybrid, why_not = find_hybrid_bone(
         prepared.study,
-        volume.geometry,
+        volume,
         skeleton=profile().skeleton,
         limits=profile().localisation,
         organ_block_mm=profile().reference.block_mm,
@@ -302,6 +303,8 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
         )
     ]
     checks.append(_ATTENUATION[segmented.prepared.spect.attenuation_corrected])
+    fit = None if segmented.hybrid is None else segmented.hybrid.fit
+    checks.append(fusion_check(fit, limits=profile().localisation.fusion))
     if segmented.hybrid is not None:
         coverage = segmented.hybrid.coverage
         checks.append(

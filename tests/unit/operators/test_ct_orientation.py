@@ -49,10 +49,11 @@ def judge(hu: np.ndarray, bone: BoolArray, body: BoolArray, *, spacing_mm: tuple
 
 
 steps = st.sampled_from([2.5, 3.0, 4.0, 5.0])
+axes = st.sets(st.sampled_from([0, 1, 2]))
 
 
 @settings(max_examples=8, deadline=None)
-@given(spacing=st.tuples(steps, steps, steps), flips=st.sets(st.sampled_from([0, 1, 2])))
+@given(spacing=st.tuples(steps, steps, steps), flips=axes)
 def test_a_flip_turns_its_own_verdict_alone(spacing: tuple[float, float, float], flips: set[int]) -> None:
     """Whatever the sampling: back to front, head to feet and left to right are each seen, whichever come together.
 
@@ -66,10 +67,29 @@ def test_a_flip_turns_its_own_verdict_alone(spacing: tuple[float, float, float],
         assert found.sides is (CONTRADICTS if 2 in flips else AGREES)
 
 
+@settings(max_examples=8, deadline=None)
+@given(spacing=st.tuples(steps, steps, steps), flips=axes, turns=st.sampled_from([1, 3]))
+def test_a_quarter_turn_is_seen_and_nothing_else_judged(
+    spacing: tuple[float, float, float], flips: set[int], turns: int
+) -> None:
+    """A trunk that is deeper than broad was turned, whichever way and however sampled: no side is then believed."""
+    parts = tuple(np.rot90(np.flip(part, tuple(flips)), k=turns, axes=(1, 2)) for part in trunk(spacing))
+    found = judge(*parts, spacing_mm=(spacing[0], spacing[2], spacing[1]))
+    assert found == Orientation(back=UNKNOWN, head=UNKNOWN, sides=UNKNOWN, turn=CONTRADICTS)
+    assert judge(*trunk(spacing), spacing_mm=spacing).turn is AGREES
+
+
+def test_a_field_as_deep_as_it_is_broad_is_no_quarter_turn() -> None:
+    """A small field of view that cuts the sides off is neither a turn nor a proof against one."""
+    spacing = (4.0, 4.0, 4.0)
+    parts = tuple(part[:, :, 20:70] for part in trunk(spacing))
+    assert judge(*parts, spacing_mm=spacing).turn is UNKNOWN
+
+
 def test_without_lungs_nothing_is_said_of_head_and_sides() -> None:
     """A field of view that shows no landmark is not evaluable: neither a pass nor a refusal."""
     found = judge(*trunk((4.0, 4.0, 4.0), lungs=False), spacing_mm=(4.0, 4.0, 4.0))
-    assert found == Orientation(back=AGREES, head=UNKNOWN, sides=UNKNOWN)
+    assert found == Orientation(back=AGREES, head=UNKNOWN, sides=UNKNOWN, turn=AGREES)
 
 
 def test_lungs_that_end_at_once_say_nothing() -> None:
@@ -97,10 +117,10 @@ def test_a_small_liver_decides_nothing() -> None:
     assert found.sides is UNKNOWN
 
 
-@pytest.mark.parametrize("name", ["back", "head", "sides"])
+@pytest.mark.parametrize("name", ["back", "head", "sides", "turn"])
 def test_one_contradiction_refuses(name: str) -> None:
     """Any direction that the anatomy contradicts is enough."""
-    agreed = {"back": AGREES, "head": AGREES, "sides": AGREES}
+    agreed = {"back": AGREES, "head": AGREES, "sides": AGREES, "turn": AGREES}
     refuse_contradiction(Orientation(**agreed))
     with pytest.raises(NotAssessableError):
         refuse_contradiction(Orientation(**{**agreed, name: CONTRADICTS}))
