@@ -25,6 +25,7 @@ from bmnode.cli import (
     simulate_command,
     study_commands,
     suv_command,
+    train_command,
 )
 from bmnode.cli.output import say
 from bmnode.cli.session import session_of
@@ -73,6 +74,7 @@ def build() -> typer.Typer:
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("run", epilog=run_command.EXAMPLE)(run_command.run)
     app.command("simulate", epilog=simulate_command.EXAMPLE)(simulate_command.simulate)
+    app.command("train", epilog=train_command.EXAMPLE)(train_command.train)
     app.command("suv", epilog=suv_command.EXAMPLE)(suv_command.suv)
     for name, group in (
         ("config", config_commands.app),

@@ -188,6 +188,15 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "n": "patients, scans or lesions that it rests on",
         "thresholds": "the same of the branch without a model, on the same patients; or null",
     },
+    "training_report": {
+        "name": "name of the model",
+        "version": "its version",
+        "steps": "steps of the recipe, all done",
+        "resumed_at": "steps that an earlier call had done",
+        "metrics": "file of JSON lines: `step` with `rate` and losses, or with figures of people who were held out",
+        "checkpoint": "file of weights and optimiser; not a bundle",
+        "held_out": "the last of those figures, by name; null where there was nothing to judge",
+    },
     "run_report": {
         "outcome": "`assessed` or `not_assessable`",
         "branch": "branch that the study took; or null",

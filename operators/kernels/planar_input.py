@@ -75,7 +75,8 @@ def from_working(
 
 def _places(size: int, *, step: float, axis: int) -> npt.NDArray[np.float64]:
     """Where the centres of a view's pixels lie on the working grid, in its pixels."""
-    return ((np.arange(size) + 0.5) * step - _start_mm(size, step=step, axis=axis)) / WORKING_MM - 0.5
+    centres = (np.arange(size, dtype=np.float64) + 0.5) * step
+    return np.asarray((centres - _start_mm(size, step=step, axis=axis)) / WORKING_MM - 0.5, dtype=np.float64)
 
 
 def _start_mm(size: int, *, step: float, axis: int) -> float:
@@ -91,4 +92,4 @@ def _resampled(values: npt.NDArray[np.float64], *, axis: int, step: float) -> np
     low = np.clip(np.floor(edges), 0, size - 1).astype(np.intp)
     share = np.clip(edges - low, 0.0, 1.0)[:, np.newaxis]
     at = running[low] * (1.0 - share) + running[low + 1] * share
-    return np.moveaxis(np.diff(at, axis=0), 0, axis)
+    return np.asarray(np.moveaxis(np.diff(at, axis=0), 0, axis), dtype=np.float64)

@@ -93,6 +93,7 @@ def test_every_json_command_is_tried() -> None:
         "demo",
         "suv",
         "simulate",
+        "train",
         "evaluate measurements",
         "evaluate registration",
     }

@@ -1,0 +1,1 @@
+"""Training of the two-view network on simulated planar scans."""
