@@ -61,6 +61,27 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "started_at": f"{_TIME}, or null",
         "ended_at": f"{_TIME}, or null",
     },
+    "prior_search": {
+        "study_uid": "Study Instance UID of the present study",
+        "job_id": "job on whose behalf was looked",
+        "job_state": "the job's state",
+        "outcome": "`found`, `none_comparable`, `not_known` (a place did not answer) or `not_looked_for`; null before "
+        "the first search has ended",
+        "explanation": "the outcome in a sentence",
+        "attempts": "searches that ended",
+        "run_by": f"the job waited no longer, {_TIME}",
+        "search_until": f"who did not answer is asked again until then, {_TIME}",
+        "wanted_study_uid": "the one study that somebody asked to compare; null: whichever fits",
+        "is_used": "whether the job's result was made with what was found",
+    },
+    "prior_candidate": {
+        "study_uid": "Study Instance UID",
+        "performed_on": "day of the examination, or null",
+        "place": "`node`, or the name of the archive that told of it",
+        "roles": "what it is compared as: `latest`, `baseline`, `nadir`; empty where it is not",
+        "objection": "why it is not compared, see [reasons](../how-to/compare-with-a-prior.md); null where it can be",
+        "caveats": "what weakens the comparison, sentences",
+    },
     "job_event": {
         "at": _TIME,
         "event": "what happened",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bmnode.cli import prior_commands
 from bmnode.cli.documents import document
 from bmnode.cli.output import emit_json, emit_record, emit_table, say
 from bmnode.cli.session import JsonOption, session_of
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from bmnode.domain.records import RevisionRecord, StoredInstance, StudyRecord
 
 app = typer.Typer(help="Received studies.", no_args_is_help=True, rich_markup_mode=None)
+
+app.command("priors", epilog=prior_commands.PRIORS_EXAMPLE)(prior_commands.priors)
+app.command("compare", epilog=prior_commands.COMPARE_EXAMPLE)(prior_commands.compare)
 
 StudyUid = Annotated[str, typer.Argument(help="Study Instance UID.", metavar="STUDY_UID")]
 

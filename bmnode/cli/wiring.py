@@ -43,6 +43,10 @@ class WorkClient(Protocol):
         """Classify a complete study again and create its jobs by the routes of today."""
         ...
 
+    def seek_prior(self, job: JobRecord, *, connection: sa.Connection) -> None:
+        """Look for what a job is compared with, now."""
+        ...
+
     def cancel_job(self, job_id: str) -> None:
         """Stop the run of a job whose row says cancelled. Not in an open transaction."""
         ...

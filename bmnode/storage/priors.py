@@ -48,7 +48,7 @@ class PriorSearches:
         if self.find(job_id) is None:
             self._connection.execute(prior_searches.insert().values(job_id=job_id, **values))
         else:
-            self._update(job_id, outcome=None, **values)
+            self._update(job_id, outcome=None, attempts=0, **values)
 
     def find(self, job_id: str) -> PriorSearchRecord | None:
         """The search for a job, or None."""

@@ -12,7 +12,7 @@ from bmnode.domain.states import StudyState
 from bmnode.errors import TransitionError
 from bmnode.storage import Studies
 from bmnode.work.engine import Engine
-from bmnode.work.requests import When, delivery_request, run_prefix, selection_request
+from bmnode.work.requests import When, delivery_request, priors_request, run_prefix, selection_request
 from bmnode.work.requeue import requeue_job
 
 
@@ -41,6 +41,11 @@ class EngineClient:
         if study.state is not StudyState.COMPLETE:
             raise TransitionError(f"the study is {study.state}; it can be selected again when it is complete")
         self.engine.enqueue(selection_request(study, at=self.clock.now()), connection=connection)
+
+    def seek_prior(self, job: JobRecord, *, connection: sa.Connection) -> None:
+        """Look for what a job is compared with, now."""
+        request = priors_request(job.job_id, at=self.clock.now(), priority=job.priority)
+        self.engine.enqueue(request, connection=connection)
 
     def cancel_job(self, job_id: str) -> None:
         """Stop the run of a job whose row says cancelled. Not in an open transaction."""

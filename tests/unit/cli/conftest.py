@@ -106,6 +106,11 @@ class Outside:
         assert connection.in_transaction()
         self.asked.append(("select", study_uid))
 
+    def seek_prior(self, job: JobRecord, *, connection: sa.Connection) -> None:
+        """Note it."""
+        assert connection.in_transaction()
+        self.asked.append(("prior", job.job_id))
+
     def cancel_job(self, job_id: str) -> None:
         """Note it."""
         self.asked.append(("cancel", job_id))

@@ -89,6 +89,8 @@ def test_every_json_command_is_tried() -> None:
         "model verify",
         "model install",
         "job cancel",
+        "study compare",
+        "study priors",
         "serve",
         "demo",
         "suv",
