@@ -22,6 +22,7 @@ from bmnode.errors import IngestError
 from bmnode.observe.references import instance_ref
 from bmnode.scp.command import StoreCommand
 from bmnode.scp.contexts import keep_senders_order
+from bmnode.scp.late_audit import LateAudit
 from bmnode.scp.peer_socket import PeerSocket
 from bmnode.scp.policy import REJECTION_CODES, Caller, Policy, Rejection
 from bmnode.scp.receiver import InstanceReceiver, StoreRequest
@@ -30,7 +31,7 @@ from bmnode.scp.status import SUCCESS, status_of
 from bmnode.scp.store_path import transfer_syntax_of
 from bmnode.scp.transport import end_negotiation
 from bmnode.spool import IncomingDataSet
-from bmnode.storage import AuditTrail, Database
+from bmnode.storage import AuditLine, Database
 
 _LOG = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ class Handlers:
         self.policy = policy
         self.refusals = RefusalLog(self._tell_refusal, clock=clock)
         self._receiver = receiver
-        self._database = database
+        self.late_audit = LateAudit(database)
         self._clock = clock
         self._lock = threading.Lock()
         self._admitted: WeakKeyDictionary[Association, Caller] = WeakKeyDictionary()
@@ -193,7 +194,7 @@ class Handlers:
         """Log and audit what happened to an association. AE titles and addresses are no patient data."""
         actor = association.requestor.ae_title or UNKNOWN_ACTOR
         _LOG.info(event, peer_ae=actor, peer_address=association.requestor.address, **fields)
-        self._audit(event, actor=actor, subject=_subject(association), outcome=outcome, detail=fields)
+        self._audit(event, actor=actor, subject=_subject(association), outcome=outcome, detail=fields, late=True)
 
     def _tell_refusal(self, refusal: Refusal, repeated: int) -> None:
         told = {"reason": refusal.reason, "explanation": refusal.explanation, "repeated": repeated or None}
@@ -202,12 +203,17 @@ class Handlers:
         subject = f"{refusal.actor}@{refusal.address}"
         self._audit(refusal.event, actor=refusal.actor, subject=subject, outcome="failure", detail=fields)
 
-    def _audit(self, event: str, *, actor: str, subject: str, outcome: str, detail: Mapping[str, object]) -> None:
+    def _audit(
+        self, event: str, *, actor: str, subject: str, outcome: str, detail: Mapping[str, object], late: bool = False
+    ) -> None:
+        line = AuditLine(
+            event=event, at=self._clock.now(), actor=actor, subject=subject, outcome=outcome, detail=detail
+        )
         try:
-            with self._database.write() as connection:
-                AuditTrail(connection).record(
-                    event, at=self._clock.now(), actor=actor, subject=subject, outcome=outcome, detail=detail
-                )
+            if late:
+                self.late_audit.add(line)
+            else:
+                self.late_audit.write(line)
         except SQLAlchemyError as error:
             # What is told here changed nothing that is kept, so the sender still gets its answer;
             # that the trail has a gap stays in the log.

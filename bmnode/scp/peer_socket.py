@@ -193,6 +193,8 @@ class PeerSocket(AssociationSocket):
     def close(self) -> None:
         """Close the connection and what wakes its thread."""
         super().close()
+        self._ahead = memoryview(bytearray())  # the association itself stays in memory for a while
+        self._ahead_from = self._ahead_to = 0
         self._waker.close()
         self._alarm.close()
 

@@ -85,6 +85,7 @@ class Acceptor:
             target=server.serve_forever, kwargs={"poll_interval": _POLL_S}, name="bmnode-acceptor", daemon=True
         )
         thread.start()
+        self._handlers.late_audit.start()
         self._handlers.refusals.start()
         self._server, self._thread = server, thread
         _LOG.info("acceptor_started", ae_title=self._options.ae_title, bind=self._options.bind, port=self.port)
@@ -113,12 +114,14 @@ class Acceptor:
             association.abort()
             association.join(_AFTER_ABORT_S)
         self._handlers.refusals.stop()
+        self._handlers.late_audit.stop()
         is_filed = self._intake.stop(max(grace_s, _AFTER_ABORT_S))
         _LOG.info("acceptor_stopped", aborted=len(aborted), journal_filed=is_filed)
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until everything that was acknowledged has its file and its row; whether it has."""
-        return self._intake.settle(timeout_s)
+        """Wait until everything that was acknowledged has its file and its row, and what was told is in the audit
+        trail; whether it is so."""
+        return self._intake.settle(timeout_s) and self._handlers.late_audit.settle(timeout_s)
 
     def _doors(self) -> Doors:
         return Doors(

@@ -5,6 +5,7 @@ Extends pynetdicom 3.0 where it takes 50 ms and a thread for whoever connects.
 
 from __future__ import annotations
 
+import gc
 import socket
 import socketserver
 import threading
@@ -138,6 +139,9 @@ class AcceptorServer(ThreadedAssociationServer):
         """See `bmnode.scp.porch.Inside`."""
         with self._lock:
             self._coming[address[0]] += 1
+        if not secured:  # nothing is waited for, and a thread would take as long as the work
+            self._begin(connection, address, secured)
+            return
         threading.Thread(
             target=self._begin, args=(connection, address, secured), name="bmnode-connection", daemon=True
         ).start()
@@ -164,6 +168,10 @@ class AcceptorServer(ThreadedAssociationServer):
                 self._coming[address[0]] -= 1
                 if not self._coming[address[0]]:
                     del self._coming[address[0]]
+
+    def service_actions(self) -> None:
+        """Let go of associations that ended a moment ago; pynetdicom walks through all there is in memory for it."""
+        gc.collect(1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
         """Log what kept a connection from becoming an association; socketserver would print it."""

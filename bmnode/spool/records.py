@@ -28,13 +28,13 @@ class JournalRecord:
     received_at: datetime
     head_bytes: int
     """How much of the content is the file's head."""
-    content: bytes
-    """The whole file: head, then data set."""
+    content: memoryview
+    """The whole file, where it was read: head, then data set."""
 
     @property
     def data_set(self) -> memoryview:
         """The data set as it was received."""
-        return memoryview(self.content)[self.head_bytes :]
+        return self.content[self.head_bytes :]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +134,6 @@ def _decode(encoded: memoryview, *, epoch: int) -> tuple[int, JournalRecord] | N
         source_ae=source_ae,
         received_at=at,
         head_bytes=head_bytes,
-        content=bytes(encoded[content_at:length]),
+        content=encoded[content_at:length],
     )
     return length, record

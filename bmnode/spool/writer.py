@@ -205,17 +205,17 @@ class Spool:
             size_bytes=len(data_set),
         )
 
-    def put(self, content: bytes, *, study_uid: str, sop_instance_uid: str) -> None:
+    def put(self, content: bytes | memoryview, *, study_uid: str, sop_instance_uid: str) -> None:
         """Write a whole file under its name; durable with the next `sync`. Raises SpoolFullError or OSError."""
         self.prepare()
         self._put(content, self.path(study_uid, sop_instance_uid))
 
-    def put_aside(self, content: bytes, *, name: str) -> None:
+    def put_aside(self, content: bytes | memoryview, *, name: str) -> None:
         """Write a file that disturbs nobody; durable with the next `sync`. Raises SpoolFullError or OSError."""
         self.prepare()
         self._put(content, self.quarantine_directory / f"{name}{SUFFIX}")
 
-    def _put(self, content: bytes, target: Path) -> None:
+    def _put(self, content: bytes | memoryview, target: Path) -> None:
         temporary = self._temporary()
         with full_disk_named():
             self.make_directory(target.parent)
