@@ -81,7 +81,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         archive = EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE", known_peers=[plan.as_peer])
     else:
         configuration = request.getfixturevalue("orthanc_configuration")
-        overrides = {"LuaScripts": []}  # the archive routes nothing: what it sends, it was asked for
+        overrides: dict[str, object] = {"LuaScripts": []}  # the archive routes nothing: what it sends, it was asked for
         archive = OrthancPeer(
             tmp_path / "archive", configuration=configuration, known_peers=[plan.as_peer], overrides=overrides
         )
