@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from bmnode.assembly.policy import CompletenessPolicy
@@ -16,14 +18,16 @@ _LOG = structlog.get_logger(__name__)
 class Assembler:
     """Decides which studies can be frozen.
 
-    Nothing is kept in memory: the studies table says what is due, so a restart forgets nothing
-    and two callers at once only do the same work twice.
+    The studies table says what is due, so a restart forgets nothing and two callers at once only
+    do the same work twice.
     """
 
     def __init__(self, database: Database, *, policy: CompletenessPolicy, clock: Clock) -> None:
         self._database = database
         self._policy = policy
         self._clock = clock
+        self._looked_at: datetime | None = None
+        """When it last looked; None: at no time yet, and the clock may have been set back before."""
 
     def complete_studies(self) -> tuple[StudyRecord, ...]:
         """Studies that are complete now, longest waiting first; those that must wait are put off.
@@ -32,6 +36,7 @@ class Assembler:
         again. Its `version` tells whether an image arrived since.
         """
         now = self._clock.now()
+        self._follow_the_clock(now)
         with self._database.read() as connection:
             if not Studies(connection).due(now):
                 return ()
@@ -46,3 +51,13 @@ class Assembler:
                     studies.postpone(study.study_uid, due_at=verdict.wait_until)
                 _LOG.debug("study_judged", study_ref=study_ref(study.study_uid), verdict=verdict.reason)
         return tuple(complete)
+
+    def _follow_the_clock(self, now: datetime) -> None:
+        """A clock that was set back makes nobody wait for the time that comes twice."""
+        before, self._looked_at = self._looked_at, now
+        if before is not None and before <= now:
+            return
+        with self._database.write() as connection:
+            found = Studies(connection).set_back(now)
+        if found:
+            _LOG.warning("clock_set_back", studies=len(found))

@@ -103,6 +103,22 @@ class Studies:
         )
         return [_study(row) for row in self._connection.execute(query).mappings()]
 
+    def set_back(self, at: datetime) -> Sequence[str]:
+        """Let studies that received an image later than now have received it now; returns which.
+
+        Their times are of a clock that has been set back since: they would wait until it has caught up.
+        """
+        query = sa.select(studies).where(studies.c.state == StudyState.RECEIVING, studies.c.last_received_at > at)
+        found = [_study(row) for row in self._connection.execute(query).mappings()]
+        for study in found:
+            self._update(
+                study.study_uid,
+                opened_at=min(study.opened_at, at),
+                last_received_at=at,
+                due_at=at + ((study.due_at or study.last_received_at) - study.last_received_at),
+            )
+        return [study.study_uid for study in found]
+
     def postpone(self, study_uid: str, *, due_at: datetime) -> None:
         """Judge the study later."""
         self._update(study_uid, due_at=due_at)

@@ -180,3 +180,51 @@ def test_the_verdict_names_what_decided() -> None:
     assert POLICY.judge(study, at_100).reason == "ceiling"
     assert POLICY.judge(study, at_110).reason == "quiet"
     assert POLICY.judge(replace(study, opened_at=at_90), at_100).wait_until == at_110
+
+
+class JumpingClock(FakeClock):
+    """A clock that somebody sets."""
+
+    def jump(self, **by: float) -> None:
+        """Set it back or forth; what has elapsed stays."""
+        self._start += timedelta(**by)
+
+
+def test_a_clock_that_is_set_back_delays_no_study(database: Database) -> None:
+    """A day back while a study arrives: it is complete after its quiet time, not after a day and its quiet time."""
+    clock = JumpingClock()
+    _arrive(database, clock)
+    assembler = Assembler(database, policy=POLICY, clock=clock)
+    assert assembler.complete_studies() == ()
+    clock.jump(days=-1)
+    assert assembler.complete_studies() == ()
+    clock.advance(29)
+    assert assembler.complete_studies() == ()
+    clock.advance(1)
+    assert [study.study_uid for study in assembler.complete_studies()] == [STUDY]
+
+
+def test_a_clock_that_was_set_back_while_the_node_was_down_delays_no_study(database: Database) -> None:
+    """The first look after a start finds times that are still to come."""
+    clock = JumpingClock()
+    _arrive(database, clock)
+    clock.jump(days=-1)
+    assembler = Assembler(database, policy=POLICY, clock=clock)
+    assembler.complete_studies()
+    clock.advance(30)
+    assert [study.study_uid for study in assembler.complete_studies()] == [STUDY]
+
+
+def test_a_clock_that_is_set_forth_loses_no_image(database: Database) -> None:
+    """A day forth ends the quiet time early; the image that comes then makes a revision of all of them."""
+    clock = JumpingClock()
+    _arrive(database, clock)
+    clock.jump(days=1)
+    assert _complete(database, clock) == [STUDY]
+    _freeze(database, clock)
+    _arrive(database, clock)
+    clock.advance(30)
+    assert _complete(database, clock) == [STUDY]
+    with database.write() as connection:
+        revision = Studies(connection).freeze(STUDY, at=clock.now())
+        assert len(Instances(connection).of_revision(STUDY, revision.revision)) == 2
