@@ -6,8 +6,10 @@ import errno
 import os
 import shutil
 import socket
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +21,8 @@ from bmnode.errors import ConfigError
 from bmnode.tls import server_context
 
 _MB = 1024 * 1024
+_LOCK_S = 2.0
+"""How long a writer's transaction may take: the node's own take milliseconds."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -48,7 +52,7 @@ def check_settings(
     now: datetime,
     environ: Mapping[str, str] | None = None,
 ) -> tuple[ConfigFinding, ...]:
-    """Look at directories, port, AE titles, certificates, routes and passwords.
+    """Look at directories, database, port, AE titles, certificates, routes and passwords.
 
     Args:
         settings: a tree that was loaded, so its types and names are right.
@@ -59,6 +63,7 @@ def check_settings(
     variables = os.environ if environ is None else environ
     return (
         *_directories(settings),
+        *_database(settings),
         _port(settings, answers_as_us),
         *_ae_titles(settings),
         *_senders(settings),
@@ -86,6 +91,29 @@ def _directories(settings: Settings) -> Iterator[ConfigFinding]:
         )
     else:
         yield _ok("spool.min_free_mb", f"{free_mb} MB are free")
+
+
+def _database(settings: Settings) -> Iterator[ConfigFinding]:
+    """A database in a file: whether it is there, and lets itself be written. One of a server is not looked at."""
+    file = settings.database_file
+    if file is None:
+        return
+    key = "database.url"
+    if not file.is_file():
+        yield _ok(key, f"{file} is not there yet; the node makes it")
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=_LOCK_S, isolation_level=None)) as probe:
+            probe.execute("BEGIN IMMEDIATE")
+            probe.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        locked = error.sqlite_errorname == "SQLITE_BUSY"
+        told = f"{file} is locked: images are taken and wait until the lock is gone; find out which program holds it"
+        yield _warning(key, told) if locked else _error(key, f"{file} cannot be written: {error.sqlite_errorname}")
+    except sqlite3.DatabaseError as error:
+        yield _error(key, f"{file} is no database that can be read: {error.sqlite_errorname}; restore a backup")
+    else:
+        yield _ok(key, f"{file} can be written")
 
 
 def _existing(folder: Path) -> Path:

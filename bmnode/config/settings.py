@@ -311,6 +311,12 @@ class Settings(BaseSettings):
         return self.database.url or f"sqlite:///{self.node.data_dir / DATABASE_FILE}"
 
     @property
+    def database_file(self) -> Path | None:
+        """The file of a SQLite database; None where the database is a server's."""
+        start = "sqlite:///"
+        return Path(self.database_url.removeprefix(start)) if self.database_url.startswith(start) else None
+
+    @property
     def spool_directory(self) -> Path:
         """Folder of received images."""
         return self.spool.directory or self.node.data_dir / SPOOL_FOLDER

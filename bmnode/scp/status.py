@@ -11,7 +11,8 @@ from bmnode.errors import IngestError, StorageError
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 PROCESSING_FAILURE = 0x0110
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+_PASSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS})
+"""What an administrator puts right: no room, no descriptor, a file system that is read-only."""
 
 
 def status_of(error: Exception) -> tuple[int, str]:
@@ -27,5 +28,5 @@ def status_of(error: Exception) -> tuple[int, str]:
     if isinstance(error, SQLAlchemyError):
         return PROCESSING_FAILURE, "database_refused"
     if isinstance(error, OSError):
-        return (OUT_OF_RESOURCES if error.errno in _FULL else PROCESSING_FAILURE), "disk_failed"
+        return (OUT_OF_RESOURCES if error.errno in _PASSES else PROCESSING_FAILURE), "disk_failed"
     return PROCESSING_FAILURE, IngestError.code

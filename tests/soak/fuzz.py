@@ -111,8 +111,6 @@ class Watch:
     def _run(self) -> None:
         try:
             while not self._over.is_set():
-                if len(self.listener.instances) == 1:  # the last one again and again: the same bytes change nothing
-                    self.listener.instances *= 2
                 self.good_peer_s.append(self.listener.serve_good_peer())
                 self._sample("listener", self.listener.process)
                 self.threads = max(self.threads, self.listener.process.num_threads())

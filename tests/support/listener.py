@@ -62,12 +62,16 @@ class Listener:
         return RawPeer(self.port, contexts=[(item.sop_class_uid, (item.transfer_syntax_uid,))], calling_ae=calling_ae)
 
     def serve_good_peer(self) -> float:
-        """Associate, store the next image, release; the seconds that it took. One asked to retry does so."""
+        """Associate, store the next image, release; the seconds that it took. One asked to retry does so.
+
+        The last image is sent again and again: the same bytes change nothing.
+        """
         started = CLOCK.monotonic_s()
+        image = self.instances.pop() if len(self.instances) > 1 else self.instances[0]
         while True:
             try:
                 with self.peer("GOOD") as peer:
-                    assert store(peer, self.instances.pop()) == 0x0000
+                    assert store(peer, image) == 0x0000
                     peer.release()
             except RejectedError as error:
                 if error.codes[0] != 2:  # not transient

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,21 @@ def test_a_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
     files, other = authority.issue("bmnode"), authority.issue("other")
     text = f'[tls]\ncertificate = "{files.certificate}"\nkey = "{other.key}"\nauthorities = "{files.authorities}"\n'
     assert _check(text)["tls"].severity is Severity.ERROR
+
+
+def _database_finding(folder: Path) -> ConfigFinding:
+    settings = parse_settings(f'[node]\nport = {free_ports(1)[0]}\ndata_dir = "{folder}"\n', file=None)
+    return _found(settings)["database.url"]
+
+
+def test_a_database_is_looked_at_where_it_is_a_file(tmp_path: Path) -> None:
+    """There or not yet there is well; locked is a warning, since images are taken all the same; rubbish an error."""
+    assert _database_finding(tmp_path).severity is Severity.OK
+    file = tmp_path / "node.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE some (number INTEGER)")
+        assert _database_finding(tmp_path).severity is Severity.OK
+        connection.execute("BEGIN IMMEDIATE")
+        assert _database_finding(tmp_path).severity is Severity.WARNING
+    file.write_bytes(b"rubbish" * 1000)
+    assert _database_finding(tmp_path).severity is Severity.ERROR
