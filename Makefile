@@ -31,7 +31,7 @@ help:
 	@echo "make venv    set up $(VENV) with what the node and its pipelines need"
 	@echo "make demo    start the node and an archive, send patients, show the results"
 	@echo "make test    formatting, lint, types, import rules and all tests"
-	@echo "make soak    hours: 1,000 kills, 10,000 broken conversations, 10,000 broken data sets"
+	@echo "make soak    hours: 1,000 kills, 10,000 broken conversations, 10,000 broken data sets, a peak hour"
 	@echo "make lint    the same without the tests"
 	@echo "make clean   remove $(VENV), caches and demo-output"
 

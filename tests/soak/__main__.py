@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.soak import fuzz, kills
+from tests.soak import fuzz, kills, peak_hour
 from tests.support.tools import find_dcmtk
 
 KILLS, CONVERSATIONS, DATA_SETS = 1000, 10_000, 10_000
@@ -29,7 +29,16 @@ def _data_sets(folder: Path, seed: int, scale: float) -> object:
     return fuzz.run_data_sets(folder, seed=seed, count=round(DATA_SETS * scale))
 
 
-RUNS: Mapping[str, Callable[[Path, int, float], object]] = {"kills": _kills, "pdus": _pdus, "data-sets": _data_sets}
+def _peak_hour(folder: Path, seed: int, scale: float) -> object:
+    return peak_hour.run(folder, seed=seed, scale=scale)
+
+
+RUNS: Mapping[str, Callable[[Path, int, float], object]] = {
+    "kills": _kills,
+    "pdus": _pdus,
+    "data-sets": _data_sets,
+    "peak-hour": _peak_hour,
+}
 
 
 def main() -> None:
