@@ -186,7 +186,13 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "size_mb": "size of all its files in MB (10^6 bytes); likewise",
         "digest": "SHA-256 of its metadata, which list that of every other file; likewise",
         "folder": "where it lies",
+        "verified": "whether these very bytes passed `bmnode model verify` here; null where not installed or refused",
         "refused": "why it is not used; null where it is whole",
+    },
+    "model_sides": {
+        "named_share": "of the true pixels of paired bones, those that are given a paired bone's name",
+        "right_side_share": "of these, those with the right side",
+        "is_upright": "whether head, pelvis and legs are found in this order from the top",
     },
     "model_contract": {
         "branch": "branch of the images",

@@ -11,9 +11,11 @@ from bmnode.cli.documents import document
 from bmnode.cli.exit_codes import FAILED
 from bmnode.cli.output import emit_json, emit_record, emit_table, say
 from bmnode.cli.session import JsonOption, Session, session_of
+from bmnode.domain.models import BundleFault
 from bmnode.errors import BundleRefusedError
 
 if TYPE_CHECKING:
+    from bmnode.domain.models import SidesReport
     from bmnode.models.bundle import Bundle
     from bmnode.models.store import BundleStore
 
@@ -32,13 +34,13 @@ def list_models(context: typer.Context, json: JsonOption = False) -> None:
     """
     from bmnode.models.store import shipped_folders
 
-    store = _store(session_of(context))
-    found = [_listed(folder, origin="shipped") for folder in shipped_folders()]
-    found += [_listed(folder, origin="site") for folder in store.folders()]
+    session = session_of(context)
+    found = [_listed(folder, origin="shipped", session=session) for folder in shipped_folders()]
+    found += [_listed(folder, origin="site", session=session) for folder in _store(session).folders()]
     if json:
         emit_json({"models": found})
     else:
-        columns = ("name", "version", "origin", "branch", "size_mb", "refused")
+        columns = ("name", "version", "origin", "branch", "size_mb", "verified", "refused")
         rows = [[item[column] for column in columns] for item in found]
         emit_table(columns, rows, empty="no model is there; the branches measure without one")
     if any(item["refused"] for item in found):
@@ -55,7 +57,7 @@ def show(context: typer.Context, bundle: Wanted, json: JsonOption = False) -> No
     from bmnode.models.layout import CARD
 
     found = _found(session_of(context), bundle)
-    head = _model(found, origin=_origin(session_of(context), found))
+    head = _model(found, origin=_origin(session_of(context), found), session=session_of(context))
     contract = document("model_contract", found.contract, **_ranges(found))
     figures = [document("model_figure", figure) for figure in found.evaluation.figures]
     more: dict[str, Any] = {
@@ -77,17 +79,43 @@ def show(context: typer.Context, bundle: Wanted, json: JsonOption = False) -> No
 
 
 @app.command("verify", epilog="Example: bmnode model verify ./planar-butterfly")
-def verify(context: typer.Context, bundle: Wanted, json: JsonOption = False) -> None:
-    """Check every file of a bundle: digests, card, contract, channels, precision, and that nothing in it is code.
+def verify(
+    context: typer.Context,
+    bundle: Wanted,
+    *,
+    files_only: Annotated[
+        bool, typer.Option("--files-only", help="Look at the files alone; nothing is computed and nothing noted.")
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for simulated bodies; without it the user's cache folder.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check every file of a bundle, then whether the model knows left from right and head from feet.
 
-    Exits 7 if it is refused, with the reason. JSON: the keys of model.
+    Files: digests, card, contract, channels, precision, and that nothing in them is code. Sides: on a SIMULATED
+    patient. That an installed bundle passed is noted beside it and in the audit trail. Exits 7 if the bundle is
+    refused, with the reason. JSON: the keys of model, and `sides`, a model_sides, or null with --files-only.
     """
-    found = _found(session_of(context), bundle)
-    head = _model(found, origin=_origin(session_of(context), found))
+    from bmnode.cli.simulate_command import user_cache
+
+    session = session_of(context)
+    found = _found(session, bundle)
+    report = None
+    if not files_only:
+        report = session.services.check_sides(found.folder, cache_dir=(cache or user_cache()).absolute())
+        if report.problems:
+            raise BundleRefusedError("; ".join(report.problems), fault=BundleFault.SIDES)
+        if _origin(session, found) == "site":
+            _note_verified(session, found, report)
+    head = _model(found, origin=_origin(session, found), session=session)
     if json:
-        emit_json(head)
-    else:
-        say(f"{found.id}: every file is whole and as listed; SHA-256 of its metadata {found.digest}")
+        emit_json(head | {"sides": None if report is None else document("model_sides", report)})
+        return
+    say(f"{found.id}: every file is whole and as listed; SHA-256 of its metadata {found.digest}")
+    if report is not None:
+        say(f"sides: {report.named_share:.0%} of the paired bones are named, {report.right_side_share:.1%} rightly")
+        say("SIMULATED patient: nothing here was measured on people.")
 
 
 @app.command("install", epilog="Example: bmnode model install ./site-butterfly")
@@ -116,11 +144,26 @@ def install(
                 subject=str(bundle.id),
                 detail={"branch": bundle.contract.branch.value, "digest": bundle.digest},
             )
-        head = _model(bundle, origin="site") | {"folder": str(store.folder(bundle.id))}
+        head = _model(bundle, origin="site", session=session) | {"folder": str(store.folder(bundle.id))}
     if json:
         emit_json(head | {"installed": new})
     else:
         say(f"installed {bundle.id} in {stage.target}" if new else f"{bundle.id} was there already")
+
+
+def _note_verified(session: Session, bundle: Bundle, report: SidesReport) -> None:
+    from bmnode.models.verification import note_verified
+    from bmnode.storage import AuditTrail
+
+    with session.database() as database, database.write() as connection:
+        AuditTrail(connection).record(
+            "model_verified",
+            at=session.now(),
+            actor=session.actor,
+            subject=str(bundle.id),
+            detail={"branch": bundle.contract.branch.value, "digest": bundle.digest},
+        )
+        note_verified(_store(session), bundle, report=report, at=session.now())
 
 
 def _store(session: Session) -> BundleStore:
@@ -144,19 +187,21 @@ def _origin(session: Session, bundle: Bundle) -> str:
     return "site" if bundle.folder in _store(session).folders() else "folder"
 
 
-def _listed(folder: Path, *, origin: str) -> dict[str, Any]:
+def _listed(folder: Path, *, origin: str, session: Session) -> dict[str, Any]:
     """One row; a bundle that is refused is shown too, under its folder's name, with the reason."""
     from bmnode.models.bundle import Bundle
 
     try:
-        return _model(Bundle.from_folder(folder), origin=origin)
+        return _model(Bundle.from_folder(folder), origin=origin, session=session)
     except BundleRefusedError as error:
-        known = dict.fromkeys(("version", "branch", "task", "size_mb", "digest"))
+        known = dict.fromkeys(("version", "branch", "task", "size_mb", "digest", "verified"))
         name = folder.name if origin == "shipped" else f"{folder.parent.name}@{folder.name}"
         return document("model", None, name=name, origin=origin, folder=folder, refused=str(error), **known)
 
 
-def _model(bundle: Bundle, *, origin: str) -> dict[str, Any]:
+def _model(bundle: Bundle, *, origin: str, session: Session) -> dict[str, Any]:
+    from bmnode.models.verification import is_verified
+
     return document(
         "model",
         bundle,
@@ -166,6 +211,7 @@ def _model(bundle: Bundle, *, origin: str) -> dict[str, Any]:
         branch=bundle.contract.branch,
         task=bundle.metadata.task,
         size_mb=round(bundle.size_bytes / 1e6, 3),
+        verified=is_verified(_store(session), bundle) if origin == "site" else None,
         refused=None,
     )
 

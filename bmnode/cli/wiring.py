@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bmnode.config import Settings
     from bmnode.delivery.orthanc_rest import OrthancHealth
     from bmnode.delivery.sender import EchoResult
+    from bmnode.domain.models import SidesReport
     from bmnode.domain.peers import Peer
     from bmnode.domain.pipelines import ReportProgress
     from bmnode.domain.records import JobRecord
@@ -117,6 +118,14 @@ class RunFolder(Protocol):
         ...
 
 
+class CheckSides(Protocol):
+    """Whether a bundle knows left from right and head from feet."""
+
+    def __call__(self, folder: Path, *, cache_dir: Path) -> SidesReport:
+        """On a simulated patient. Raises BundleRefusedError, ConfigError."""
+        ...
+
+
 def _open_client(settings: Settings) -> AbstractContextManager[WorkClient]:
     from bmnode.app import open_client
 
@@ -150,6 +159,13 @@ def _rest(peer: Peer) -> Rest:
     return OrthancRest(peer)
 
 
+def _check_sides(folder: Path, *, cache_dir: Path) -> SidesReport:
+    from bmnode.cli.tools import load_tool
+
+    check: CheckSides = load_tool("model-verify", extra="inference,simulation")
+    return check(folder, cache_dir=cache_dir)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
     """The outside, as the commands see it."""
@@ -157,6 +173,7 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     open_client: Callable[[Settings], AbstractContextManager[WorkClient]] = _open_client
     run_folder: RunFolder = _run_folder
+    check_sides: CheckSides = _check_sides
     echo: Callable[[Settings, Clock], Echo] = _echo
     mover: Callable[[Settings], Mover] = _mover
     rest: Callable[[Peer], Rest] = _rest

@@ -39,6 +39,7 @@ class BundleFault(StrEnum):
     TOO_LARGE = "too_large"
     TOO_LARGE_TOGETHER = "too_large_together"
     VERSION_TAKEN = "version_taken"
+    SIDES = "sides_or_orientation"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,3 +196,20 @@ class BundleId:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SidesReport:
+    """How a model did on sides and orientation, on one simulated patient.
+
+    Args:
+        named_share: of the true pixels of paired bones, those that are given a paired bone's name.
+        right_side_share: of these, those with the right side; None where none is named.
+        is_upright: whether head, pelvis and legs are found in this order from the top, in both views.
+        problems: why it did not pass, in words; empty where it passed.
+    """
+
+    named_share: float
+    right_side_share: float | None
+    is_upright: bool
+    problems: tuple[str, ...]

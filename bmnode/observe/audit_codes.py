@@ -88,5 +88,6 @@ KINDS: Mapping[str, MessageKind] = {
     "configuration_applied": _CONFIGURATION,
     "configuration_refused": _CONFIGURATION,
     "model_installed": _CONFIGURATION,
+    "model_verified": _CONFIGURATION,
     "audit_exported": MessageKind(event_id=AUDIT_LOG_USED, action="R", about=About.NODE),
 }

@@ -22,6 +22,7 @@ from bmnode.cli.wiring import Services
 from bmnode.config import Settings
 from bmnode.delivery.orthanc_rest import OrthancHealth
 from bmnode.delivery.sender import EchoResult
+from bmnode.domain.models import SidesReport
 from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import Progress, ReportProgress
 from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
@@ -68,6 +69,7 @@ class Outside:
     peer_errors: dict[str, BmnodeError] = field(default_factory=dict)
     report: FolderOutcome | None = None
     defect: Exception | None = None
+    sides: SidesReport | None = None
 
     def services(self) -> Services:
         """As the command line takes it."""
@@ -75,6 +77,7 @@ class Outside:
             clock=self.clock,
             open_client=self._client,
             run_folder=self._run_folder,
+            check_sides=self._check_sides,
             echo=lambda _settings, _clock: self,
             mover=lambda _settings: self,
             rest=lambda peer: _Rest(outside=self, peer=peer),
@@ -126,6 +129,12 @@ class Outside:
         report(Progress(fraction=0.5, step="half"))
         assert self.report is not None
         return self.report
+
+    def _check_sides(self, folder: Path, *, cache_dir: Path) -> SidesReport:
+        assert (folder / "configs").is_dir()
+        assert cache_dir.is_absolute()
+        assert self.sides is not None
+        return self.sides
 
 
 @dataclass(frozen=True, kw_only=True)

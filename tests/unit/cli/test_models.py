@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bmnode.cli.documents import KINDS
+from bmnode.domain.models import SidesReport
 from bmnode.models.layout import CARD, WEIGHTS
 from bmnode.storage import AuditTrail, Database
 from tests.support.bundles import list_again, write_bundle
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Outside, Run
+
+PASSED = SidesReport(named_share=0.9, right_side_share=0.999, is_upright=True, problems=())
 
 
 @pytest.fixture
@@ -22,6 +27,13 @@ def bundle(tmp_path: Path) -> Path:
 def _events(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
         return [(entry.event, entry.subject) for entry in AuditTrail(connection).entries()]
+
+
+def _site(run: Run) -> dict[str, Any]:
+    """The one bundle that the site installed, as list shows it."""
+    (listed,) = [item for item in run("model", "list", "--json").json["models"] if item["origin"] == "site"]
+    found: dict[str, Any] = listed
+    return found
 
 
 def test_an_installed_bundle_is_listed_and_audited(run: Run, database: Database, bundle: Path) -> None:
@@ -54,11 +66,14 @@ def test_show_tells_contract_and_figures(run: Run, database: Database, bundle: P
     assert "counts by the normal skeleton" in text
 
 
-def test_documents_have_the_documented_keys(run: Run, database: Database, bundle: Path) -> None:
+def test_documents_have_the_documented_keys(run: Run, database: Database, outside: Outside, bundle: Path) -> None:
     """Scripts find exactly the keys that the help names."""
     head = KINDS["model"].keys()
     assert run("model", "install", str(bundle), "--json").json.keys() == {*head, "installed"}
-    assert run("model", "verify", "test-butterfly", "--json").json.keys() == head
+    outside.sides = PASSED
+    verified = run("model", "verify", "test-butterfly", "--json").json
+    assert verified.keys() == {*head, "sides"}
+    assert verified["sides"].keys() == KINDS["model_sides"].keys()
     shown = run("model", "show", "test-butterfly", "--json").json
     more = {"description", "authors", "contract", "evaluation", "cohort", "patients", "simulated", "card"}
     assert shown.keys() == head | more
@@ -68,8 +83,37 @@ def test_documents_have_the_documented_keys(run: Run, database: Database, bundle
 
 def test_a_folder_is_verified_without_being_installed(run: Run, bundle: Path) -> None:
     """Whoever gets a bundle can look before a node is touched; none is needed."""
-    answer = run("model", "verify", str(bundle), "--json")
-    assert (answer.code, answer.json["origin"]) == (0, "folder")
+    answer = run("model", "verify", str(bundle), "--files-only", "--json")
+    assert (answer.code, answer.json["origin"], answer.json["sides"]) == (0, "folder", None)
+
+
+def test_a_model_that_takes_left_for_right_is_refused(
+    run: Run, database: Database, outside: Outside, bundle: Path
+) -> None:
+    """It stays unverified, with the figures as the reason; whole files do not make up for it."""
+    outside.sides = dataclasses.replace(PASSED, right_side_share=0.5, problems=("half have the right side",))
+    run("model", "install", str(bundle))
+    answer = run("model", "verify", "test-butterfly", "--json")
+    assert answer.code == 7
+    assert answer.json["error"]["message"] == "sides_or_orientation: half have the right side"
+    assert _site(run)["verified"] is False
+    assert "model_verified" not in {event for event, _ in _events(database)}
+
+
+def test_a_verified_bundle_is_shown_until_a_byte_changes(
+    run: Run, database: Database, outside: Outside, bundle: Path
+) -> None:
+    """The note is of these very bytes: another bundle in the same place has not passed."""
+    outside.sides = PASSED
+    run("model", "install", str(bundle))
+    assert _site(run)["verified"] is False
+    assert run("model", "verify", "test-butterfly").code == 0
+    assert _site(run)["verified"] is True
+    assert ("model_verified", "test-butterfly 1.2.3") in _events(database)
+    folder = Path(_site(run)["folder"])
+    (folder / CARD).write_text((folder / CARD).read_text(encoding="utf-8") + "more", encoding="utf-8")
+    list_again(folder)
+    assert _site(run)["verified"] is False
 
 
 def test_a_tampered_bundle_is_refused_with_the_reason(run: Run, database: Database, bundle: Path) -> None:

@@ -1,0 +1,1 @@
+"""Whether a model knows left from right and head from feet, on a simulated patient."""
