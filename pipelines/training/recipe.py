@@ -49,15 +49,17 @@ class NetworkPlan:
 class LossPlan:
     """Dice and cross-entropy of MONAI, summed over both heads with these weights.
 
-    `lesion_positive` weighs pixels of hot spots in the cross-entropy: they are few.
+    `no_bone` weighs pixels without bone against those of a part: they are nine in ten. `lesion_positive` weighs
+    pixels of hot spots in the cross-entropy: they are few.
     """
 
     region: float
+    no_bone: float
     lesion: float
     lesion_positive: float
 
     def __post_init__(self) -> None:
-        if min(self.region, self.lesion, self.lesion_positive) <= 0.0:
+        if min(self.region, self.no_bone, self.lesion, self.lesion_positive) <= 0.0:
             raise ValueError("weights of losses are above 0")
 
 

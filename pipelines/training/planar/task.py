@@ -63,7 +63,9 @@ class PlanarTask:
     def loss(self, logits: Logits, batch: Batch) -> Mapping[str, torch.Tensor]:
         """`region`, `lesion`, and their weighted sum `loss`: Dice and cross-entropy, mean of both views."""
         plan = self.recipe.loss
-        regions = DiceCELoss(to_onehot_y=True, softmax=True)
+        weights = torch.ones(1 + len(PART_NUMBERS), device=batch.views.device)
+        weights[0] = plan.no_bone
+        regions = DiceCELoss(to_onehot_y=True, softmax=True, weight=weights)
         overlap = DiceLoss(sigmoid=True, batch=True)
         positive = torch.tensor(plan.lesion_positive, device=batch.views.device)
         region, lesion = torch.zeros((), device=positive.device), torch.zeros((), device=positive.device)

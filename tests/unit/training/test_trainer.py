@@ -37,7 +37,7 @@ RECIPE = Recipe(
     people=People(train_first_seed=1, train_people=1, held_out_first_seed=2, held_out_people=1),
     augmentation=STILL,
     network=NetworkPlan(blocks=1, widths=(4, 8)),
-    loss=LossPlan(region=1.0, lesion=1.0, lesion_positive=5.0),
+    loss=LossPlan(region=1.0, no_bone=0.1, lesion=1.0, lesion_positive=5.0),
     schedule=SCHEDULE,
 )
 
