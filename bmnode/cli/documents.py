@@ -222,6 +222,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "resumed_at": "steps that an earlier call had done",
         "metrics": "file of JSON lines: `step` with `rate` and losses, or with figures of people who were held out",
         "checkpoint": "file of weights and optimiser; not a bundle",
+        "bundle": "folder of the finished model, for `bmnode model verify` and `bmnode model install`",
         "held_out": "the last of those figures, by name; null where there was nothing to judge",
     },
     "run_report": {

@@ -34,6 +34,7 @@ class TrainingReport:
     Args:
         resumed_at: steps that an earlier call had done; 0 where this one began.
         metrics: JSON lines, one a step or validation.
+        bundle: folder of the finished model.
         held_out: figures of the last validation, on people who were never trained on; None where there was
             nothing to judge.
     """
@@ -44,6 +45,7 @@ class TrainingReport:
     resumed_at: int
     metrics: Path
     checkpoint: Path
+    bundle: Path
     held_out: Mapping[str, float | None]
 
 

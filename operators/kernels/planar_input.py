@@ -93,3 +93,20 @@ def _resampled(values: npt.NDArray[np.float64], *, axis: int, step: float) -> np
     share = np.clip(edges - low, 0.0, 1.0)[:, np.newaxis]
     at = running[low] * (1.0 - share) + running[low + 1] * share
     return np.asarray(np.moveaxis(np.diff(at, axis=0), 0, axis), dtype=np.float64)
+
+
+def planar_features(anterior: Image, posterior: Image) -> dict[str, float]:
+    """Numbers by which a scan is compared with those of a training, of both views' inputs (1, row, column).
+
+    Of each view the mean and the 99th percentile of what counted anything, and its share of the grid. Raises ValueError
+    where a view is empty.
+    """
+    found: dict[str, float] = {}
+    for name, view in (("anterior", anterior), ("posterior", posterior)):
+        some = view[view > 0]
+        if not some.size:
+            raise ValueError("the view has no counts")
+        found[f"{name}_mean"] = float(some.mean())
+        found[f"{name}_p99"] = float(np.quantile(some, 0.99))
+        found[f"{name}_share"] = some.size / view.size
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ for _needed in ("monai", "mujoco", "torch"):
     if find_spec(_needed) is None:
         raise ModuleNotFoundError(f"No module named {_needed!r}", name=_needed)
 
+BUNDLE = "bundle"
 _BODIES = 0.5
 """Share of the progress that belongs to making bodies."""
 
@@ -22,6 +24,7 @@ class RecipeTrainer:
 
     def __call__(self, request: TrainingRequest, report: ReportProgress) -> TrainingReport:
         """Make the bodies that are missing, and train or go on."""
+        from pipelines.training.export import write_bundle
         from pipelines.training.planar.cases import CaseMaker
         from pipelines.training.planar.task import PlanarTask
         from pipelines.training.recipe import Recipe
@@ -46,13 +49,13 @@ class RecipeTrainer:
         def later(progress: Progress) -> None:
             report(Progress(fraction=_BODIES + (1.0 - _BODIES) * progress.fraction, step=progress.step))
 
-        trained = train(
-            PlanarTask(recipe=recipe, train=cases[:known], held_out=cases[known:]),
-            out=request.out,
-            recipe_text=path.read_text(encoding="utf-8"),
-            device=request.device,
-            report=later,
-        )
+        task = PlanarTask(recipe=recipe, train=cases[:known], held_out=cases[known:])
+        text = path.read_text(encoding="utf-8")
+        trained = train(task, out=request.out, recipe_text=text, device=request.device, report=later)
+        bundle = request.out / BUNDLE
+        if bundle.exists():
+            shutil.rmtree(bundle)  # of an earlier call with the same recipe: `train` refuses another one
+        write_bundle(bundle, task=task, recipe_text=text, network=trained.network, held_out=trained.held_out)
         return TrainingReport(
             name=recipe.name,
             version=recipe.version,
@@ -60,6 +63,7 @@ class RecipeTrainer:
             resumed_at=trained.resumed_at,
             metrics=request.out / METRICS,
             checkpoint=request.out / CHECKPOINT,
+            bundle=bundle,
             held_out=trained.held_out,
         )
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
+from bmnode.domain.models import Range
 from bmnode.domain.pipelines import Progress
 from bmnode.domain.training import TrainingRequest
 from bmnode.errors import ConfigError
+from bmnode.models.bundle import Bundle
+from operators.kernels.input_contract import distance
+from operators.kernels.planar_input import planar_features
+from operators.models.planar import PlanarModel
 from pipelines.training.command import TRAINER, recipe_path
 from pipelines.training.planar.cases import CaseMaker
+from pipelines.training.planar.samples import draw_sample
 from pipelines.training.planar.task import PlanarTask
 from pipelines.training.recipe import RECIPES, LossPlan, NetworkPlan, People, Recipe, Schedule
 from pipelines.training.trainer import CHECKPOINT, METRICS, Trained, learning_rate, train
@@ -164,8 +173,23 @@ def test_a_recipe_is_followed_from_its_file(tmp_path: Path) -> None:
     assert made.checkpoint == tmp_path / "run" / CHECKPOINT
     assert made.checkpoint.is_file()
     assert made.held_out.keys() == {"region_dice", "lesion_dice"}
+    bundle = Bundle.from_folder(made.bundle)
+    assert bundle.contract.intensity == Range(low=500.0, high=3000.0)
+    assert [figure.thresholds for figure in bundle.evaluation.figures] == [None, None]
+    assert PlanarModel.from_bundle(bundle).network.state_dict().keys() == bundle.shapes.keys()
+    views = next(iter(_samples(recipe)))
+    verdict_score = distance(bundle.contract, planar_features(views[0], views[1]))
+    assert verdict_score is not None
+    assert verdict_score <= bundle.contract.score_limit
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+def _samples(recipe: Recipe) -> Iterator[npt.NDArray[np.float32]]:
+    """Views (2, channel, row, column) that the recipe draws."""
+    for seed in range(1):
+        random = np.random.default_rng([99, seed])
+        yield draw_sample([blocks()], augmentation=recipe.augmentation, random=random).views.numpy()
 
 
 @pytest.mark.parametrize(
