@@ -28,7 +28,7 @@ from bmnode.scp.policy import REJECTION_CODES, Caller, Policy, Rejection
 from bmnode.scp.receiver import InstanceReceiver, StoreRequest
 from bmnode.scp.refusals import UNKNOWN_ACTOR, Refusal, RefusalLog
 from bmnode.scp.status import SUCCESS, status_of
-from bmnode.scp.store_path import transfer_syntax_of
+from bmnode.scp.store_path import Answer, transfer_syntax_of
 from bmnode.scp.transport import end_negotiation
 from bmnode.spool import IncomingDataSet
 from bmnode.storage import AuditLine, Database
@@ -144,7 +144,7 @@ class Handlers:
 
     def store(
         self, association: Association, command: StoreCommand, context: PresentationContext, data_set: IncomingDataSet
-    ) -> int:
+    ) -> Answer:
         """C-STORE: keep the instance, then give the status (PS3.7 9.1.1).
 
         This is one of the project's three boundaries: whatever goes wrong becomes a status for
@@ -162,16 +162,21 @@ class Handlers:
                 )
             )
         except Exception as error:  # noqa: BLE001 - the boundary: nothing may escape to the network layer
-            return self._refuse(association, command.sop_instance_uid, error)
-        self._count(association, receipt.value)
+            return Answer(status=self._refuse(association, command.sop_instance_uid, error))
+        return Answer(status=SUCCESS, receipt=receipt.value, size_bytes=data_set.size_bytes)
+
+    def answered(self, association: Association, command: StoreCommand, answer: Answer) -> None:
+        """Count and log what was kept, once its sender need not wait for that."""
+        if answer.receipt is None:
+            return
+        self._count(association, answer.receipt)
         _LOG.info(
             "instance_received",
-            outcome=receipt.value,
+            outcome=answer.receipt,
             peer_ae=association.requestor.ae_title,
             instance_ref=instance_ref(command.sop_instance_uid),
-            size_bytes=data_set.size_bytes,
+            size_bytes=answer.size_bytes,
         )
-        return SUCCESS
 
     def _refuse(self, association: Association, sop_instance_uid: str, error: Exception) -> int:
         status, code = status_of(error)
@@ -221,7 +226,10 @@ class Handlers:
 
     def _count(self, association: Association, what: str) -> None:
         with self._lock:
-            self._received.setdefault(association, Counter())[what] += 1
+            counts = self._received.get(association)
+            if counts is None:
+                counts = self._received[association] = Counter()
+            counts[what] += 1
 
     def _counts(self, association: Association) -> dict[str, int]:
         with self._lock:

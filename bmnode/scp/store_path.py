@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from pynetdicom.association import Association
@@ -23,6 +24,17 @@ _LONGEST_COMMAND = 1 << 14
 _CONNECTION_CLOSED, _INVALID_PDU = "Evt17", "Evt19"  # PS3.8 Table 9-10
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came of a request."""
+
+    status: int
+    receipt: str | None = None
+    """How it was kept, as the log says it; None where it was refused."""
+    size_bytes: int = 0
+    """Of the data set."""
+
+
 class StoreService(Protocol):
     """What keeps instances. Called in the thread of the association's upper layer."""
 
@@ -36,8 +48,12 @@ class StoreService(Protocol):
 
     def store(
         self, association: Association, command: StoreCommand, context: PresentationContext, data_set: IncomingDataSet
-    ) -> int:
-        """Keep the instance; the status that answers the request. Never raises."""
+    ) -> Answer:
+        """Keep the instance; what answers the request. Never raises."""
+        ...
+
+    def answered(self, association: Association, command: StoreCommand, answer: Answer) -> None:
+        """The answer is on its way."""
         ...
 
     def end(self, association: Association, event: str) -> None:
@@ -108,10 +124,11 @@ class StorePath:
         try:
             if command.has_data_set:
                 self._read_data_set(reader, data_set, context_id=context_id)
-            status = self._store.store(self._association, command, context, data_set)
+            answer = self._store.store(self._association, command, context, data_set)
         finally:
             data_set.clear()
-        peer.send(store_response(command, context_id=context_id, status=status))
+        peer.send(store_response(command, context_id=context_id, status=answer.status))
+        self._store.answered(self._association, command, answer)
 
     def _file_head(self, command: StoreCommand, context: PresentationContext) -> bytes:
         return file_head(
