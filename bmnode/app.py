@@ -23,8 +23,10 @@ from bmnode.config import Settings
 from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
+from bmnode.delivery.stow import StowSender
+from bmnode.delivery.ways import WaySender
 from bmnode.domain.ids import digest
-from bmnode.domain.peers import Peer
+from bmnode.domain.peers import Peer, SendBy
 from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.records import JobRecord, StudyRecord
 from bmnode.errors import NotFoundError
@@ -167,7 +169,12 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
         database=database,
         engine=engine,
         runner=runner,
-        sender=CStoreSender(settings.node.ae_title, clock=clock, tls=settings.tls.files),
+        sender=WaySender(
+            ways={
+                SendBy.C_STORE: CStoreSender(settings.node.ae_title, clock=clock, tls=settings.tls.files),
+                SendBy.STOW_RS: StowSender(tls=settings.tls.files),
+            }
+        ),
         select=_select_by(live),
         locate=lambda instance: spool.path(instance.study_uid, instance.sop_instance_uid),
         peers=live.peer,

@@ -103,7 +103,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "job_id": "job that made the object",
         "state": "`pending`, `delivered` or `dead`",
         "attempts": "how often it was tried",
-        "last_status": "last C-STORE status as a number; null where there was none",
+        "last_status": "last C-STORE status or STOW-RS reason, as a number; null where there was none",
         "last_error": "what went wrong last; or null",
         "next_attempt_at": f"{_TIME}, or null",
         "delivered_at": f"{_TIME}, or null",
@@ -129,6 +129,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "addresses": "addresses and networks that it may call from; empty: any",
         "tls": "whether it is called by TLS, and may call by TLS only",
         "certificate_name": "name that its certificate must carry; or null",
+        "send_by": "how it gets results, the best first: `c-store`, `stow-rs`",
+        "dicomweb_url": "base address of its DICOMweb services; or null",
     },
     "applied": {
         "part": "process of the node",

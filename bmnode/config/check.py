@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bmnode.config.certificates import Certificate, read_certificates
 from bmnode.config.settings import Accept, Settings
@@ -196,12 +197,18 @@ def _certificate(key: str, certificate: Certificate, now: datetime) -> ConfigFin
 
 def _passwords(settings: Settings, variables: Mapping[str, str]) -> Iterator[ConfigFinding]:
     for name, peer in settings.peers.items():
-        if peer.rest_password_env is not None:
-            key = f"peers.{name}.rest_password_env"
-            if variables.get(peer.rest_password_env):
-                yield _ok(key, f"{peer.rest_password_env} is set")
+        for part in ("rest_password_env", "dicomweb_password_env", "dicomweb_token_env"):
+            variable: str | None = getattr(peer, part)
+            if variable is None:
+                continue
+            if variables.get(variable):
+                yield _ok(f"peers.{name}.{part}", f"{variable} is set")
             else:
-                yield _error(key, f"the environment variable {peer.rest_password_env} is not set")
+                yield _error(f"peers.{name}.{part}", f"the environment variable {variable} is not set")
+        has_secret = peer.dicomweb_user is not None or peer.dicomweb_token_env is not None
+        url = urlsplit(peer.dicomweb_url or "")
+        if has_secret and url.scheme == "http" and url.hostname not in _LOOPBACK:
+            yield _warning(f"peers.{name}.dicomweb_url", "sends its password or token in clear text; use https")
 
 
 def _routes(settings: Settings) -> Iterator[ConfigFinding]:

@@ -16,10 +16,19 @@ from tomlkit.toml_document import TOMLDocument
 from bmnode.config.settings import Settings, nearest
 from bmnode.config.sources import parse_settings
 from bmnode.domain.objects import DEFAULT_ENCODINGS, DEFAULT_KINDS
-from bmnode.domain.peers import Peer
+from bmnode.domain.peers import DEFAULT_WAYS, Peer
 from bmnode.errors import ConfigError, NotFoundError
 
-_OPTIONAL = ("rest_url", "rest_user", "rest_password_env", "certificate_name")
+_OPTIONAL = (
+    "rest_url",
+    "rest_user",
+    "rest_password_env",
+    "certificate_name",
+    "dicomweb_url",
+    "dicomweb_user",
+    "dicomweb_password_env",
+    "dicomweb_token_env",
+)
 
 
 def add_peer(file: Path, peer: Peer) -> None:
@@ -43,6 +52,8 @@ def add_peer(file: Path, peer: Peer) -> None:
             table["tls"] = True
         if peer.seg_encodings != DEFAULT_ENCODINGS:
             table["seg_encodings"] = [encoding.value for encoding in peer.seg_encodings]
+        if peer.send_by != DEFAULT_WAYS:
+            table["send_by"] = [way.value for way in peer.send_by]
         peers[peer.name] = table
 
     _edit(file, peer.name, change)

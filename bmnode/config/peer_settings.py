@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from bmnode.config.section import Section
 from bmnode.domain.objects import DEFAULT_ENCODINGS, DEFAULT_KINDS, ResultKind, SegEncoding
-from bmnode.domain.peers import check_ae_title
+from bmnode.domain.peers import DEFAULT_WAYS, SendBy, check_ae_title
 
 AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -52,4 +52,22 @@ class PeerSettings(Section):
         "viewer reads; `labelmap` Label Map Segmentation in RLE Lossless, which is smaller and newer than many "
         "archives and viewers. The first that the peer accepts when it is called is sent, with the report that refers "
         "to it; where it accepts none, the last is offered.",
+    )
+    send_by: tuple[SendBy, ...] = Field(
+        default=DEFAULT_WAYS,
+        min_length=1,
+        description="How it gets results, the best first: `c-store`, or `stow-rs` to `dicomweb_url`. The next is used "
+        "for what cannot go by the one before: no answer, or an object that is not taken in that way.",
+    )
+    dicomweb_url: str | None = Field(
+        default=None,
+        description="Base address of its DICOMweb services, e.g. `https://pacs.example.org/dicom-web`. With https, its "
+        "certificate must come from the `[tls]` authorities, or without `[tls]` from those of this machine.",
+    )
+    dicomweb_user: str | None = Field(default=None, description="User of DICOMweb.")
+    dicomweb_password_env: str | None = Field(
+        default=None, description="Environment variable that holds the password; it is never written into a file."
+    )
+    dicomweb_token_env: str | None = Field(
+        default=None, description="Environment variable that holds a bearer token, instead of user and password."
     )

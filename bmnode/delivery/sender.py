@@ -37,6 +37,8 @@ class SendOutcome(StrEnum):
     REFUSED_STATUS = "refused_status"
     REFUSED_SOP_CLASS = "refused_sop_class"
     REFUSED_TRANSFER_SYNTAX = "refused_transfer_syntax"
+    REFUSED_REQUEST = "refused_request"
+    """By a web server, before it looked at the object."""
     NOT_ANSWERED = "not_answered"
     UNREADABLE = "unreadable"
 
@@ -53,7 +55,7 @@ class SendResult:
     transfer_syntax_uid: str | None = None
     """The transfer syntax it was sent in; None where it was not sent."""
     status: int | None = None
-    """The C-STORE response's status; None where there was none."""
+    """The C-STORE response's status, or the reason that a STOW-RS response gives; None where there was none."""
 
     @property
     def accepted(self) -> bool:
@@ -94,12 +96,8 @@ class SenderTimeouts:
 class Sender(Protocol):
     """How delivery reaches a peer."""
 
-    def echo(self, peer: Peer) -> EchoResult:
-        """C-ECHO. Raises PeerUnreachableError without an association or answer, PeerRefusedError on any other."""
-        ...
-
     def send(self, peer: Peer, paths: Sequence[Path]) -> tuple[SendResult, ...]:
-        """C-STORE the files, one result a file in their order. Raises PeerUnreachableError without an association."""
+        """Send the files, one result a file in their order. Raises PeerUnreachableError without an association."""
         ...
 
     def takes(self, peer: Peer, paths: Sequence[Path]) -> bool:

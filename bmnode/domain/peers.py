@@ -5,12 +5,25 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from bmnode.domain.objects import DEFAULT_ENCODINGS, DEFAULT_KINDS, ResultKind, SegEncoding
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class SendBy(StrEnum):
+    """The ways in which objects reach a destination."""
+
+    C_STORE = "c-store"
+    STOW_RS = "stow-rs"
+    """DICOMweb's Store transaction (PS3.18 10.5)."""
+
+
+DEFAULT_WAYS = (SendBy.C_STORE,)
+"""How a destination is sent to that says nothing else."""
 
 
 def check_ae_title(title: str) -> str:
@@ -49,6 +62,15 @@ class Peer:
     """The name that its certificate must carry."""
     seg_encodings: tuple[SegEncoding, ...] = DEFAULT_ENCODINGS
     """How segmentations of volumes are encoded for it, the best first; the first that it accepts is sent."""
+    send_by: tuple[SendBy, ...] = DEFAULT_WAYS
+    """How it gets results, the best first; the next where the one before cannot be used."""
+    dicomweb_url: str | None = None
+    """Base address of its DICOMweb services, to which `/studies` is added."""
+    dicomweb_user: str | None = None
+    dicomweb_password_env: str | None = None
+    """As `rest_password_env`."""
+    dicomweb_token_env: str | None = None
+    """Name of the environment variable that holds a bearer token (RFC 6750), in the place of user and password."""
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -69,19 +91,32 @@ class Peer:
             raise ValueError(f"peer {self.name}: certificate_name needs tls = true, and a name")
         if not self.seg_encodings or len(set(self.seg_encodings)) != len(self.seg_encodings):
             raise ValueError(f"peer {self.name}: seg_encodings is empty or names one twice")
-        self._check_rest()
+        if not self.send_by or len(set(self.send_by)) != len(self.send_by):
+            raise ValueError(f"peer {self.name}: send_by is empty or names one twice")
+        if SendBy.STOW_RS in self.send_by and self.dicomweb_url is None:
+            raise ValueError(f"peer {self.name}: send_by names stow-rs, which needs a dicomweb_url")
+        if self.dicomweb_token_env is not None and self.dicomweb_user is not None:
+            raise ValueError(f"peer {self.name}: dicomweb_user or dicomweb_token_env, not both")
+        self._check_web("rest", password_env=self.rest_password_env)
+        self._check_web("dicomweb", password_env=self.dicomweb_password_env, token_env=self.dicomweb_token_env)
 
-    def _check_rest(self) -> None:
-        if self.rest_url is None:
-            if self.rest_user is not None or self.rest_password_env is not None:
-                raise ValueError(f"peer {self.name}: rest_user and rest_password_env need a rest_url")
+    def _check_web(self, prefix: str, *, password_env: str | None, token_env: str | None = None) -> None:
+        """Look at the keys of one web interface: `PREFIX_url`, `PREFIX_user` and where its secrets are."""
+        address: str | None = getattr(self, f"{prefix}_url")
+        user: str | None = getattr(self, f"{prefix}_user")
+        if address is None:
+            if any(part is not None for part in (user, password_env, token_env)):
+                raise ValueError(f"peer {self.name}: {prefix}_user and {prefix}_password_env need a {prefix}_url")
             return
-        url = urlsplit(self.rest_url)
+        url = urlsplit(address)
         if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError(f"peer {self.name}: rest_url must start with http:// or https:// and name a host")
+            raise ValueError(f"peer {self.name}: {prefix}_url must start with http:// or https:// and name a host")
         if url.username is not None or url.password is not None:
-            raise ValueError(f"peer {self.name}: rest_url must not carry credentials; use rest_user, rest_password_env")
-        if (self.rest_user is None) != (self.rest_password_env is None):
-            raise ValueError(f"peer {self.name}: rest_user and rest_password_env go together")
-        if self.rest_password_env is not None and _VARIABLE.fullmatch(self.rest_password_env) is None:
-            raise ValueError(f"peer {self.name}: rest_password_env must name an environment variable")
+            raise ValueError(
+                f"peer {self.name}: {prefix}_url must not carry credentials; use {prefix}_user, {prefix}_password_env"
+            )
+        if (user is None) != (password_env is None):
+            raise ValueError(f"peer {self.name}: {prefix}_user and {prefix}_password_env go together")
+        for key, variable in (("password_env", password_env), ("token_env", token_env)):
+            if variable is not None and _VARIABLE.fullmatch(variable) is None:
+                raise ValueError(f"peer {self.name}: {prefix}_{key} must name an environment variable")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bmnode.clock import SystemClock
-from bmnode.delivery.sender import CStoreSender, Sender, SenderTimeouts, SendOutcome
+from bmnode.delivery.sender import CStoreSender, SenderTimeouts, SendOutcome
 from bmnode.domain.peers import Peer
 from bmnode.errors import PeerUnreachableError
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
@@ -21,7 +21,7 @@ from tests.support.objects import StudyMaker
 class Desk:
     """A sender, a peer, and ways to change the peer's mind."""
 
-    sender: Sender
+    sender: CStoreSender | FakeSender
     peer: Peer
     answer: Callable[[Path, int], None]
     """Have the peer answer for this file with this status."""
