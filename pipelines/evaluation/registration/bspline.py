@@ -19,7 +19,9 @@ from operators.kernels.registration.transform import RigidTransform
 sitk: Any = SimpleITK
 """Its annotations are incomplete."""
 _GRID_MM = 50.0
-_ITERATIONS = 40
+_ITERATIONS = 5
+"""On the quick cohort's pair 5 leave an error of 1.3 mm in 8 s, 8 one of 1.8 mm in 12 s and 40 one of 3.3 mm in a
+minute: what few samples do not see is bent further with every step. Three times the samples leave 1.2 mm in 23 s."""
 _SAMPLES = 0.03
 
 

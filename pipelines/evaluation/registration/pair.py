@@ -10,18 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bmnode.selection.headers import read_study
-from operators.kernels.bone import segment_bone
 from operators.kernels.registration.bones import SidedBone
 from operators.kernels.registration.global_align import CtBone
 from operators.kernels.resample import block_matrix
-from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
 from operators.kernels.skeleton_sites.sites import SkeletonMap
 from operators.readers.volume import read_volume
 from operators.simulation.truth.label_maps import LabelMap
 from operators.simulation.truth.model import LabelKind, StudyTruth
 from operators.simulation.truth.read import load_truth
-from pipelines.ct.profile import profile as ct_profile
-from pipelines.follow_up.registration import profile
+from pipelines.follow_up.scan import scan_of
 from pipelines.training.site_accuracy import bone_of, without_sides
 
 FloatArray = npt.NDArray[np.float64]
@@ -45,11 +42,10 @@ def load_scan(folder: Path) -> Scan:
     files = tuple(sorted(path for path in (folder / "dicom").rglob("*") if path.is_file()))
     series = next(item for item in truth.study.series if item.modality == "CT")
     volume = read_volume(read_study(files, study_uid=truth.study.study_uid).files[series.series_uid])
-    work = segment_bone(volume.array, volume.geometry, profile=ct_profile().skeleton)
-    ct = profile().ct(work, volume.geometry)
+    ct, names = scan_of(volume)
     return Scan(
         ct=ct,
-        names=AtlasNamer(limits=ct_profile().sites.atlas)(work, volume.geometry),
+        names=names,
         true_names=_true_names(truth.labels(series.series_uid, LabelKind.BONES), ct),
         truth=truth.study,
     )
