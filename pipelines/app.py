@@ -1,9 +1,9 @@
 """The one MONAI Deploy application: load, select, one branch, collect.
 
-    load_study -> select_modality -+-> bone_scan: step -> step ... -+-> collect_result
-                                   +-> spect: ...                  -+
-                                   +-> ct, mri, pet_ct: ...        -+
-                                   +-> (not assessable) ------------+
+    load_study -> select_modality -+-> bone_scan: step -> step ... -+-> register -> match -> assess -> collect_result
+                                   +-> spect: ...                  -+                                       |
+                                   +-> ct, mri, pet_ct: ...        -+                                       |
+                                   +-> (not assessable) ----------------------------------------------------+
 
 `select_modality` chooses the way at run time; the other branches are not executed. MONAI Deploy
 and the branches are imported when a study is first run, so that asking for the name and the
@@ -12,8 +12,9 @@ version costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,15 +23,17 @@ from bmnode.domain.ids import digest
 from bmnode.domain.pipelines import PipelineRequest, Progress, ReportProgress
 from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Branch
-from operators.graph.contract import BranchDefinition
+from operators.graph.contract import BranchDefinition, ComparisonDefinition, StudyInput
 
 if TYPE_CHECKING:
     from operators.graph.base import GraphRun
     from operators.graph.runtime import Application
 
 _BRANCH_START = 0.1
-_BRANCH_END = 0.95
-"""Between these shares of a run's progress lie the branch's steps; reading and collecting take the rest."""
+_BRANCH_END = 0.8
+_COMPARISON_END = 0.97
+"""Between these shares of a run's progress lie the branch's steps, then the comparison; reading and collecting take the
+rest."""
 
 
 def load_branches() -> tuple[BranchDefinition, ...]:
@@ -44,9 +47,33 @@ def load_branches() -> tuple[BranchDefinition, ...]:
     return (BONE_SCAN, SPECT, CT, MRI, PET_CT)
 
 
+def load_comparison(branches: Sequence[BranchDefinition]) -> ComparisonDefinition:
+    """How a result is compared with that of an earlier scan, which a branch assesses where nobody did before."""
+    from pipelines.follow_up.assess import assess_pair
+    from pipelines.follow_up.match import match_prior
+    from pipelines.follow_up.register import register_prior
+
+    register = partial(register_prior, assess_alone=partial(_assess_alone, {item.branch: item for item in branches}))
+    return ComparisonDefinition(register=register, match=match_prior, assess=assess_pair)
+
+
+def _assess_alone(branches: Mapping[Branch, BranchDefinition], study: StudyInput) -> ResultSet:
+    """A study by the steps of its branch. Raises NotAssessableError."""
+    branch = study.classification.branch
+    if branch is None:
+        raise ValueError("a study without a branch is not assessed")
+    value: object = study
+    for step in branches[branch].steps:
+        value = step.run(value)
+    if not isinstance(value, ResultSet):
+        raise TypeError(f"a branch ends with a ResultSet, not with a {type(value).__name__}")
+    return value
+
+
 def profile_paths() -> tuple[Path, ...]:
-    """The `pipeline.toml` of every branch."""
-    return tuple(Path(__file__).parent / branch / "pipeline.toml" for branch in Branch)
+    """The `pipeline.toml` of every branch, and what registers scans."""
+    folder = Path(__file__).parent
+    return (*(folder / branch / "pipeline.toml" for branch in Branch), folder / "follow_up" / "registration.toml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +82,7 @@ class BoneMetastasisPipeline:
 
     name: str = "bone_metastasis"
     branches: Callable[[], Sequence[BranchDefinition]] = load_branches
+    comparison: Callable[[Sequence[BranchDefinition]], ComparisonDefinition] = load_comparison
     profiles: Callable[[], Sequence[Path]] = profile_paths
 
     @property
@@ -67,7 +95,7 @@ class BoneMetastasisPipeline:
         """Import MONAI Deploy and every branch: seconds that the first study shall not wait for."""
         from operators.graph import runner  # noqa: F401 - for its import alone
 
-        self.branches()
+        self.comparison(self.branches())
 
     def run(self, request: PipelineRequest, report: ReportProgress) -> ResultSet:
         """Assess one study. Raises only what is a defect; what cannot be assessed is a result.
@@ -79,14 +107,18 @@ class BoneMetastasisPipeline:
 
         run = GraphRun(request=request, report=report)
         branches = tuple(self.branches())
-        return run_graph(lambda app: _compose(app, run=run, branches=branches), run=run)
+        comparison = self.comparison(branches)
+        return run_graph(lambda app: _compose(app, run=run, branches=branches, comparison=comparison), run=run)
 
 
-def _compose(app: Application, *, run: GraphRun, branches: Sequence[BranchDefinition]) -> None:
+def _compose(
+    app: Application, *, run: GraphRun, branches: Sequence[BranchDefinition], comparison: ComparisonDefinition
+) -> None:
     """Build the graph of one run."""
     from operators.graph.base import StageOperator
     from operators.graph.runner import chain, route
     from operators.nodes.collect_result import CollectResult
+    from operators.nodes.compare import Assess, Match, Register
     from operators.nodes.load_study import LoadStudy
     from operators.nodes.run_step import RunStep
     from operators.nodes.select_modality import END, SelectModality
@@ -94,14 +126,18 @@ def _compose(app: Application, *, run: GraphRun, branches: Sequence[BranchDefini
     load = LoadStudy(app, run=run, at=Progress(fraction=0.0, step="load_study"))
     select = SelectModality(app, run=run, at=Progress(fraction=_BRANCH_START, step="select_modality"))
     collect = CollectResult(app, run=run, at=Progress(fraction=1.0, step="collect_result"))
+    register = Register(app, run=run, at=_compared(0), register=comparison.register)
+    match = Match(app, run=run, at=_compared(1), match=comparison.match)
+    assess = Assess(app, run=run, at=_compared(2), assess=comparison.assess)
     chain(app, (load, select))
+    chain(app, (register, match, assess, collect))
     targets: dict[str, StageOperator[object, object] | CollectResult] = {END: collect}
     for definition in branches:
         steps = [
             RunStep(app, run=run, at=at, branch=definition.branch, step=step)
             for step, at in zip(definition.steps, _progress(definition), strict=True)
         ]
-        chain(app, (*steps, collect))
+        chain(app, (*steps, register))
         targets[str(definition.branch)] = steps[0]
     route(app, select, targets=targets, chosen=lambda: select.chosen)
 
@@ -113,6 +149,13 @@ def _progress(definition: BranchDefinition) -> tuple[Progress, ...]:
         Progress(fraction=_BRANCH_START + share * index, step=f"{definition.branch}:{step.name}")
         for index, step in enumerate(definition.steps)
     )
+
+
+def _compared(number: int) -> Progress:
+    """Where each operator of the comparison starts."""
+    names = ("register", "match", "assess")
+    share = (_COMPARISON_END - _BRANCH_END) / len(names)
+    return Progress(fraction=_BRANCH_END + share * number, step=names[number])
 
 
 PIPELINE = BoneMetastasisPipeline()

@@ -46,6 +46,7 @@ class Unit:
     BQML = Code("Bq/ml", "UCUM", "Becquerels/milliliter")
     SCORE = Code("{score}", "UCUM", "score")
     GRAM_PER_BQ = Code("g/Bq", "UCUM", "gram per becquerel")
+    DAY = Code("d", "UCUM", "day")
 
 
 class Finding:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from bmnode.domain.pipelines import PipelineRequest, Progress, ReportProgress
 from bmnode.domain.results import ResultSet
 from bmnode.domain.study import StudyHeaders
+from operators.graph.contract import StudyInput
 from operators.graph.runtime import Application, CountCondition, Operator, OperatorSpec
 
 IN = "in"
@@ -40,6 +41,8 @@ class GraphRun:
     request: PipelineRequest
     report: ReportProgress
     headers: StudyHeaders | None = None
+    study: StudyInput | None = None
+    """Once it is routed to a branch."""
     result: ResultSet | None = None
 
 

@@ -61,6 +61,25 @@ class BranchDefinition:
     steps: tuple[Step, ...]
 
 
+Compare = Callable[..., Any]
+"""One step of a comparison."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparisonDefinition:
+    """What the operators `register`, `match` and `assess` run, one after the other.
+
+    Args:
+        register: (result, study=) to whatever `match` takes, or to a result where nothing is compared.
+        match: to whatever `assess` takes.
+        assess: to the result.
+    """
+
+    register: Compare
+    match: Compare
+    assess: Compare
+
+
 def refuse(
     study_uid: str, refusal: Refusal, *, headers: StudyHeaders | None, branch: Branch | None = None
 ) -> ResultSet:

@@ -24,6 +24,7 @@ class SelectModality(StageOperator[StudyReading, StudyInput]):
             self.chosen = END
             return refuse(self.run.request.study_uid, classification.refusal, headers=value.headers)
         self.chosen = str(classification.branch)
-        return StudyInput(
+        self.run.study = StudyInput(
             request=self.run.request, headers=value.headers, classification=classification, files=value.files
         )
+        return self.run.study
