@@ -162,8 +162,11 @@ def _with_lesions(matched: Matched) -> ResultSet:
         number = by_uid.get(finding.tracking_uid)
         findings.append(finding if number is None else _followed(matched, number, identities[number]))
     alone = [group for group in matched.groups or () if not group.current]
+    numbers = _numbers(matched, identities)
     return replace(
         result,
+        limitations=(*result.limitations, *numbers),
+        notices=(*result.notices, *numbers) if result.notices else (),
         findings=(*findings, *(_without(matched, group) for group in alone)),
         segmentations=tuple(_renamed(item, matched.current, identities) for item in result.segmentations),
     )
@@ -187,6 +190,21 @@ def identities_of(matched: Matched) -> tuple[_Identity, ...]:
         kept.get(number)
         or _Identity(tracking_id=f"bmnode lesion {next(following)}", tracking_uid=item.finding.tracking_uid)
         for number, item in enumerate(matched.current)
+    )
+
+
+def _numbers(matched: Matched, identities: Sequence[_Identity]) -> tuple[str, ...]:
+    """Which number in the branch's own sentences is which tracked lesion; nothing where they are the same.
+
+    The branch numbered the lesions before it was known whose they are, and its sentences and the labels of segments
+    keep these numbers: read as Tracking Identifiers they would name other lesions.
+    """
+    own = [item.finding.tracking_id for item in matched.current]
+    if [item.tracking_id for item in identities] == own:
+        return ()
+    pairs = ", ".join(f"{number} is {identity.tracking_id}" for number, identity in enumerate(identities, start=1))
+    return (
+        f"Numbers of lesions in sentences and segment labels are those of this scan, not the tracked ones: {pairs}.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +77,25 @@ def test_repeatability_is_judged_where_limits_hold() -> None:
         Repeatability.PROGRESSION,
         Repeatability.GONE,
     ]
+
+
+def test_numbers_in_sentences_are_told_apart_from_tracked_ones() -> None:
+    """A notice on "lesion 2" is not read as one on the tracked lesion 2, which is the first of this scan."""
+    prior = result_of(THEN, [(0, 2), (10, 6)], suv_max=[10.0, 8.0])
+    current = replace(result_of(NOW, [(10, 6), (0, 2)], suv_max=[8.0, 9.0]), notices=("Lesion 2 needs a look.",))
+    found = assess_pair(matched_of(prior, current, [((0,), (1,)), ((1,), (0,))]))
+    key = "1 is bmnode lesion 2, 2 is bmnode lesion 1."
+    assert found.notices[0] == "Lesion 2 needs a look."
+    assert found.notices[1].endswith(key)
+    assert any(sentence.endswith(key) for sentence in found.limitations)
+
+
+def test_the_same_numbers_need_no_key() -> None:
+    """Where every lesion keeps its number nothing is explained."""
+    prior = result_of(THEN, [(0, 2)], suv_max=[10.0])
+    current = replace(result_of(NOW, [(0, 2)], suv_max=[8.0]), notices=("Lesion 1 needs a look.",))
+    found = assess_pair(matched_of(prior, current, [((0,), (0,))]))
+    assert found.notices == ("Lesion 1 needs a look.",)
 
 
 def test_the_result_says_how_it_was_compared() -> None:
