@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import ssl
 import threading
@@ -29,9 +30,9 @@ SECRET, VARIABLE = "correct horse battery", "BMNODE_TEST_DICOMWEB_SECRET"
 
 
 def _peer(url: str, **keys: str) -> Peer:
-    return Peer(
-        name="web", ae_title="WEB", host="127.0.0.1", port=104, send_by=(SendBy.STOW_RS,), dicomweb_url=url, **keys
-    )
+    ways = (SendBy.STOW_RS,)
+    peer = Peer(name="web", ae_title="WEB", host="127.0.0.1", port=104, send_by=ways, dicomweb_url=url)
+    return dataclasses.replace(peer, **keys)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
