@@ -20,6 +20,7 @@ from bmnode.archive.association import Caller
 from bmnode.assembly import Assembler, QuietTime
 from bmnode.clock import Clock, SystemClock
 from bmnode.config import Settings
+from bmnode.config.prior_settings import Retrieve
 from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
@@ -45,6 +46,7 @@ from bmnode.run.runner import RunOutcome, RunRequest
 from bmnode.scp.options import AcceptorOptions
 from bmnode.scp.policy import Admission, PeerRule, Policy
 from bmnode.scp.porch import PorchLimits
+from bmnode.scp.receiver import Receiver
 from bmnode.scp.security import Security, TlsListening
 from bmnode.scp.server import Acceptor
 from bmnode.selection.headers import read_study
@@ -58,7 +60,8 @@ from bmnode.work.client import EngineClient
 from bmnode.work.finding import PriorOptions
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
-from bmnode.work.prior_places import MovingArchive
+from bmnode.work.prior_getting import study_getter
+from bmnode.work.prior_places import Mover, MovingArchive
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import Decision, RuleSelector, Selector
 from bmnode.work.worker import Worker
@@ -214,12 +217,17 @@ def _prior_options(live: LiveSettings, *, database: Database, clock: Clock) -> P
     site = Site(zone=chosen.zone, issuer=chosen.issuer)
     rule = PriorRule(oldest=timedelta(days=chosen.oldest_days))
 
+    mover: Mover = StudyMover(caller)
+    if chosen.retrieve is Retrieve.GET:
+        receiver = Receiver(_spool(settings), database=database, clock=clock, due_at=_completeness(settings).due_at)
+        mover = study_getter(caller, receiver=receiver)
+
     def archives() -> tuple[MovingArchive, ...]:
         peers = [live.current.peers.get(name) and live.peer(name) for name in chosen.archives]
         return tuple(
             MovingArchive(
                 question=ArchiveQuestion(find=FindScu(caller=caller), peer=peer, site=site, rule=rule),
-                mover=StudyMover(caller),
+                mover=mover,
                 database=database,
                 clock=clock,
             )

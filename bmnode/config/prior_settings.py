@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from bmnode.config.section import Section
+
+
+class Retrieve(StrEnum):
+    """How an archive sends a study."""
+
+    MOVE = "move"
+    GET = "get"
 
 
 class PriorSettings(Section):
@@ -17,8 +25,13 @@ class PriorSettings(Section):
     )
     archives: tuple[str, ...] = Field(
         default=(),
-        description="Names of the peers that are asked by C-FIND, in this order, and that send the prior by C-MOVE; "
-        "each must know this node by its AE title. Empty: only what the node has itself is compared.",
+        description="Names of the peers that are asked by C-FIND, in this order, and that send the prior; each must "
+        "know this node by its AE title. Empty: only what the node has itself is compared.",
+    )
+    retrieve: Retrieve = Field(
+        default=Retrieve.MOVE,
+        description="`move`: an archive calls the node and sends the study (C-MOVE). `get`: it sends it on the "
+        "association on which it was asked (C-GET), for one that cannot call the node.",
     )
     wait_s: float = Field(
         default=300.0,

@@ -23,6 +23,7 @@ from bmnode.domain.states import JobState
 from bmnode.priors.asking import ArchiveQuestion
 from bmnode.priors.handover import PriorInput, PriorRole, SearchOutcome, read_prior_input
 from bmnode.priors.reading import Site
+from bmnode.scp.receiver import Receiver
 from bmnode.selection.rules import RouteRule
 from bmnode.storage import AuditTrail, Jobs, Studies
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
@@ -34,12 +35,13 @@ from bmnode.testing.sender import FakeSender
 from bmnode.work.engine import FlowName, FlowRequest
 from bmnode.work.finding import PriorOptions, settle_overdue
 from bmnode.work.handlers import WorkParts
+from bmnode.work.prior_getting import study_getter
 from bmnode.work.prior_places import MovingArchive
 from bmnode.work.requests import study_request
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import RuleSelector
 from bmnode.work.studying import FETCHED_PRIOR
-from tests.support.acceptor import ReceivingNode, receiving_node
+from tests.support.acceptor import ReceivingNode, after_quiet, receiving_node
 from tests.support.objects import StudyMaker
 
 NODE = "BMNODE"
@@ -110,6 +112,7 @@ class Hospital:
     archive: EmbeddedArchive | OrthancPeer
     folder: Path
     wait_s: float = 300.0
+    gets: bool = False
     engine: InMemoryEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,9 +120,10 @@ class Hospital:
         self.engine = InMemoryEngine(clock=clock)
         caller = Caller(ae_title=NODE, clock=clock, limits=LIMITS)
         self.runner = InProcessRunner(computation=fake_computation(self.folder))
+        receiver = Receiver(self.node.spool, database=self.node.database, clock=clock, due_at=after_quiet)
         place = MovingArchive(
             question=ArchiveQuestion(find=FindScu(caller=caller), peer=self.archive.as_peer(), site=SITE),
-            mover=StudyMover(caller),
+            mover=study_getter(caller, receiver=receiver) if self.gets else StudyMover(caller),
             database=self.node.database,
             clock=clock,
         )
@@ -202,18 +206,19 @@ def node(tmp_path: Path) -> Iterator[ReceivingNode]:
         yield node
 
 
-@pytest.fixture(params=["embedded", "orthanc"])
+@pytest.fixture(params=["embedded move", "embedded get", "orthanc move", "orthanc get"])
 def site(request: pytest.FixtureRequest, tmp_path: Path, node: ReceivingNode) -> Iterator[Hospital]:
     """A node and an archive that know each other."""
-    known = [Peer(name="node", ae_title=NODE, host=LOOPBACK, port=node.port)]
+    kind, _, way = request.param.partition(" ")
+    known = [Peer(name="node", ae_title=NODE, host=LOOPBACK, port=node.port if way == "move" else free_ports(1)[0])]
     archive: EmbeddedArchive | OrthancPeer
-    if request.param == "embedded":
+    if kind == "embedded":
         archive = EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE", known_peers=known)
     else:
         configuration = request.getfixturevalue("orthanc_configuration")
         archive = OrthancPeer(tmp_path / "archive", configuration=configuration, known_peers=known)
     with archive:
-        yield Hospital(node=node, archive=archive, folder=tmp_path)
+        yield Hospital(node=node, archive=archive, folder=tmp_path, gets=way == "get")
 
 
 @pytest.fixture
@@ -226,7 +231,8 @@ def small(tmp_path: Path, node: ReceivingNode) -> Iterator[Hospital]:
 
 
 def test_the_right_prior_of_six_is_moved_and_told(site: Hospital) -> None:
-    """Of five look-alikes and the right one, the job is told the right one, with its image and a reason for each."""
+    """Of five look-alikes and the right one, the job is told the right one, with its image and a reason for each; by
+    C-MOVE and by C-GET alike."""
     uids = site.archive_holds((*LOOK_ALIKES, PRIOR))
     current = site.send(LOWER_PART)
     site.select(current)
