@@ -10,6 +10,7 @@ from typing import Protocol
 from bmnode.clock import Clock
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import StoredInstance
+from bmnode.domain.states import StudyState
 from bmnode.errors import DeliveryError, NotFoundError, PeerUnreachableError
 from bmnode.priors.asking import ArchiveQuestion, Told
 from bmnode.priors.examination import Examination
@@ -17,6 +18,8 @@ from bmnode.priors.identity import patient_digest
 from bmnode.priors.reading import Site, read_examination, read_whole
 from bmnode.storage import AuditTrail, Database, Examinations, FetchedPriors, Instances, Studies
 
+REJECTED = "rejected"
+"""Objection: an administrator took the study out of work, whatever was wrong with it."""
 _ACTOR = "worker"
 _FILED_WITHIN_S = 60.0
 """An instance that was acknowledged has its file and its row moments later."""
@@ -56,10 +59,13 @@ class NodeStore:
         return found
 
     def look_at(self, study_uid: str) -> tuple[Examination | None, str | None]:
-        """A study by all of its files, and why it takes no branch."""
+        """A study by all of its files, and why it takes no branch or an administrator took it out of work."""
         with self.database.read() as connection:
+            study = Studies(connection).find(study_uid)
             files = [self.locate(item) for item in Instances(connection).of_study(study_uid)]
-        return read_whole(files, study_uid=study_uid, site=self.site)
+        found, refusal = read_whole(files, study_uid=study_uid, site=self.site)
+        is_rejected = study is not None and study.state is StudyState.REJECTED
+        return found, REJECTED if is_rejected else refusal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

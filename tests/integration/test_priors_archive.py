@@ -343,6 +343,23 @@ def test_what_the_node_has_is_not_fetched_again(small: Hospital) -> None:
     assert small.audited("prior_fetched") == []
 
 
+def test_a_study_that_was_rejected_is_no_prior(small: Hospital) -> None:
+    """What an administrator took out of work is not compared, from wherever it could be had; the reason is told."""
+    small.archive_holds((PRIOR,))
+    prior = small.send(PRIOR)
+    small.select(prior)
+    with small.node.database.write() as connection:
+        Studies(connection).reject(prior)
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    small.select(small.send(CURRENT))
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    told = small.told()
+    assert (told.outcome, told.priors) == (SearchOutcome.NONE_COMPARABLE, ())
+    assert [item.objection for item in told.considered] == ["rejected"]
+
+
 def test_a_part_of_a_study_is_never_compared(small: Hospital) -> None:
     """An archive that stops in the middle leaves open whether there is a prior, and the part is not taken later."""
     assert isinstance(small.archive, EmbeddedArchive)
