@@ -25,7 +25,7 @@ from bmnode.priors.handover import PriorInput, PriorRole, SearchOutcome, read_pr
 from bmnode.priors.reading import Site
 from bmnode.scp.receiver import Receiver
 from bmnode.selection.rules import RouteRule
-from bmnode.storage import AuditTrail, Jobs, Studies
+from bmnode.storage import AuditTrail, Jobs, PriorSearches, Studies
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
 from bmnode.testing.engine import InMemoryEngine
 from bmnode.testing.orthanc import OrthancPeer
@@ -365,9 +365,17 @@ def test_a_part_of_a_study_is_never_compared(small: Hospital) -> None:
     assert isinstance(small.archive, EmbeddedArchive)
     small.archive_holds((PRIOR,))
     small.archive.inject(ArchiveFaults(retrieve_delay_s=5.0))
-    small.select(small.send(CURRENT))
+    current = small.send(CURRENT)
+    small.select(current)
     small.do_next(FlowName.PRIORS)
     assert small.audited("prior_fetched") == ["failure"]
+    # A part of it came after all, and was selected as what is here.
+    small.select(small.send(PRIOR))
+    small.archive.inject(ArchiveFaults(query_delay_s=5.0))
+    small.do_next(FlowName.PRIORS)
+    job = small.job(current)
+    with small.node.database.read() as connection:
+        assert PriorSearches(connection).get(job.job_id).outcome == SearchOutcome.NOT_KNOWN
     small.archive.inject(ArchiveFaults())
     small.do_next(FlowName.PRIORS)
     small.do_next(FlowName.RUN)
