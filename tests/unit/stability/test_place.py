@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bmnode.domain.codes import Code, LesionType
 from bmnode.domain.geometry import BoolArray
@@ -42,6 +44,44 @@ def test_place_beside_the_canal(lesion: BoolArray, expected: Posterolateral | No
     assert spine_place(lesion, CANAL, spacing_mm=SPACING_MM, limits=LIMITS) is expected
     mirrored = spine_place(lesion[:, :, ::-1], CANAL[:, :, ::-1], spacing_mm=SPACING_MM, limits=LIMITS)
     assert mirrored is expected
+
+
+@st.composite
+def lesions(draw: st.DrawFn) -> BoolArray:
+    """A box anywhere around the canal, and half of the time a second one."""
+    mask = np.zeros(SHAPE, dtype=np.bool_)
+    for _ in range(draw(st.integers(1, 2))):
+        sides = [
+            (draw(st.integers(low, high)), draw(st.integers(2, 12))) for low, high in ((0, 15), (20, 80), (20, 80))
+        ]
+        mask |= box(*((first, first + size) for first, size in sides))
+    return mask
+
+
+@settings(max_examples=60, deadline=None)
+@given(lesion=lesions(), flips=st.sets(st.sampled_from([0, 2])))
+def test_sides_and_ends_are_treated_alike(lesion: BoolArray, flips: set[int]) -> None:
+    """Left and right, head and feet may change places: what is one-sided stays one-sided."""
+    turned = tuple(np.flip(part, tuple(flips)) for part in (lesion, CANAL))
+    found = spine_place(*turned, spacing_mm=SPACING_MM, limits=LIMITS)
+    assert found is spine_place(lesion, CANAL, spacing_mm=SPACING_MM, limits=LIMITS)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lesion=lesions(), mixed=st.permutations(range(SHAPE[0])))
+def test_the_order_of_slices_does_not_matter(lesion: BoolArray, mixed: list[int]) -> None:
+    """Each slice is read against its own canal."""
+    found = spine_place(lesion[mixed], CANAL[mixed], spacing_mm=SPACING_MM, limits=LIMITS)
+    assert found is spine_place(lesion, CANAL, spacing_mm=SPACING_MM, limits=LIMITS)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lesion=lesions(), times=st.integers(2, 3))
+def test_thinner_slices_change_nothing(lesion: BoolArray, times: int) -> None:
+    """Volumes are millilitres: each slice cut into two or three gives the same answer."""
+    thin = tuple(np.repeat(part, times, axis=0) for part in (lesion, CANAL))
+    found = spine_place(*thin, spacing_mm=(SPACING_MM[0] / times, *SPACING_MM[1:]), limits=LIMITS)
+    assert found is spine_place(lesion, CANAL, spacing_mm=SPACING_MM, limits=LIMITS)
 
 
 def test_without_canal_nothing_is_known_of_the_place() -> None:
