@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bmnode.domain.pipelines import PipelineRequest, Progress
 from bmnode.domain.results import Outcome, ResultSet, Verdict
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from bmnode.errors import InputError
-from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
+from operators.graph.contract import BranchDefinition, ComparisonDefinition, NotAssessableError, Step, StudyInput
 from pipelines.app import BoneMetastasisPipeline
 
 STUDY = derive_uid("graph", "study")
@@ -303,3 +303,36 @@ def test_arguments_of_the_process_are_left_alone(tmp_path: Path) -> None:
 def _low_stack_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (8 * 1024 * 1024, hard))
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_result_is_compared_where_somebody_looked_for_a_prior(tmp_path: Path, *, looked: bool) -> None:
+    """Register, match and assess run once, in this order, on the branch's result; without a folder none does."""
+    recorder = Recorder()
+    steps: list[str] = []
+
+    def register(result: ResultSet, *, study: StudyInput) -> tuple[ResultSet, StudyInput]:
+        steps.append("register")
+        return result, study
+
+    def match(pair: tuple[ResultSet, StudyInput]) -> tuple[ResultSet, StudyInput]:
+        steps.append("match")
+        return pair
+
+    def assess(pair: tuple[ResultSet, StudyInput]) -> ResultSet:
+        steps.append("assess")
+        return replace(pair[0], limitations=("Compared.",))
+
+    pipeline = BoneMetastasisPipeline(
+        branches=recorder.branches,
+        comparison=lambda _: ComparisonDefinition(register=register, match=match, assess=assess),
+    )
+    request = PipelineRequest(
+        study_uid=STUDY,
+        files=write_study(tmp_path, Branch.CT),
+        seed="seed",
+        priors_dir=tmp_path if looked else None,
+    )
+    result = pipeline.run(request, lambda _: None)
+    assert steps == (["register", "match", "assess"] if looked else [])
+    assert result.limitations == (("Compared.",) if looked else ())
