@@ -12,10 +12,12 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
 from bmnode.clock import Clock
+from bmnode.errors import StorageError
 from bmnode.parent_death import die_with_parent
 
 FIRST_RESTART_S = 0.5
@@ -27,6 +29,18 @@ GRACE_S = 20.0
 _POLL_S = 0.1
 
 _log = structlog.get_logger(__name__)
+
+
+class Ground(Protocol):
+    """What the processes stand on, and cannot go on without."""
+
+    def holds(self) -> bool:
+        """Whether it is what it was when they started."""
+        ...
+
+    def renew(self) -> None:
+        """Make it anew, for processes that start after it. Raises StorageError where it cannot be made now."""
+        ...
 
 
 @dataclass(kw_only=True, slots=True)
@@ -48,10 +62,12 @@ class Supervisor:
     Args:
         commands: argument vectors by part name.
         clock: time.
+        ground: what all of them stand on; without one nothing is looked at.
     """
 
     commands: Mapping[str, Sequence[str]]
     clock: Clock
+    ground: Ground | None = None
     _parts: list[_Part] = field(init=False)
     _stopping: bool = field(init=False, default=False)
     _reloading: bool = field(init=False, default=False)
@@ -77,10 +93,27 @@ class Supervisor:
             if self._reloading:
                 self._reloading = False
                 self._reload()
-            for part in self._parts:
-                self._look_after(part)
+            if self.ground is None or self.ground.holds() or self._stand_on_new(self.ground):
+                for part in self._parts:
+                    self._look_after(part)
             self.clock.sleep_s(_POLL_S)
         self._stop_all()
+
+    def _stand_on_new(self, ground: Ground) -> bool:
+        """End every process at once: what it writes now is lost; and start them again where the ground holds."""
+        _log.error("ground_lost")
+        for part in self._parts:
+            if part.process is not None:
+                part.process.kill()
+                part.process.wait()
+                part.process = None
+        try:
+            ground.renew()
+        except StorageError as error:
+            _log.error("ground_not_renewed", error=str(error))
+            self.clock.sleep_s(FIRST_RESTART_S)
+            return False
+        return True
 
     def _reload(self) -> None:
         for part in self._parts:

@@ -51,18 +51,20 @@ def serve(
 
 
 def _supervise(session: Session, _: _Signals) -> None:
-    from bmnode.app import open_database
+    from bmnode.ground import DatabaseGround
     from bmnode.supervisor import Supervisor
     from bmnode.work.nodes import SERVE_LOCK_FILE, NodeLock
 
     with NodeLock(session.settings.node.data_dir, file=SERVE_LOCK_FILE):
-        open_database(session.settings).dispose()  # one process migrates, before the others start
+        ground = DatabaseGround(session.settings)
+        ground.renew()  # one process migrates, before the others start
         program = [sys.executable, "-m", "bmnode"]
         if session.settings.file is not None:
             program += ["--config", str(session.settings.file)]
         supervisor = Supervisor(
             commands={part.value: [*program, "serve", "--part", part.value] for part in PROCESSES},
             clock=session.services.clock,
+            ground=ground,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, supervisor.request_stop)

@@ -29,7 +29,7 @@ from bmnode.testing.ports import LOOPBACK, free_ports
 from tests.support.acceptor import store
 from tests.support.encoded import EncodedInstance, encoded_ct
 from tests.support.polling import eventually
-from tests.support.raw_peer import RawPeer
+from tests.support.raw_peer import PeerClosedError, RawPeer
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -184,7 +184,7 @@ def _remounted(folder: Path, mode: str) -> bool:
 def _takes(ground: Ground, image: EncodedInstance) -> bool:
     try:
         return ground.send(image) == 0x0000
-    except OSError:
+    except (OSError, PeerClosedError):
         return False
 
 
@@ -208,6 +208,27 @@ def test_a_database_that_is_locked(tmp_path: Path, capsys: pytest.CaptureFixture
             peer.release()
         eventually(lambda: ground.is_through(*images), timeout_s=THROUGH_S)
         assert ground.findings()["database.url"] == "ok"
+
+
+def test_a_database_that_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The node makes a new one and puts every image into it from the spool, those included that came meanwhile."""
+    images = encoded_ct(tmp_path / "ct", count=6)
+    with _ground(tmp_path, capsys, sections={}) as (ground, _):
+        file = ground.plan.settings.database_file
+        assert file is not None
+        assert {ground.send(image) for image in images[:3]} == {0x0000}
+        eventually(lambda: ground.is_through(*images[:3]), timeout_s=THROUGH_S)
+        file.unlink()  # its -wal and -shm stay behind
+        sent = [image for image in images[3:5] if _takes(ground, image)]
+        ground.database.dispose()
+        eventually(lambda: _takes(ground, images[5]), timeout_s=COMES_BACK_S)
+        again = [image for image in images[3:5] if image not in sent]
+        assert {ground.send(image) for image in again} <= {0x0000}
+        eventually(lambda: file.is_file() and ground.is_through(*images), timeout_s=THROUGH_S)
+        assert ground.findings()["database.url"] == "ok"
+        assert ground.ask("study", "show", images[0].study_uid)[1]["instance_count"] == len(images)
+        with ground.database.read() as connection:
+            assert AuditTrail(connection).first_broken() is None
 
 
 @contextmanager
