@@ -14,6 +14,8 @@ from pydicom import uid
 from pynetdicom.presentation import PresentationContext, build_context
 
 VERIFICATION = "1.2.840.10008.1.1"
+QUERY_RETRIEVE = "1.2.840.10008.5.1.4.1.2."
+"""How the SOP classes of C-FIND, C-MOVE and C-GET begin (PS3.4 C.6). None is served."""
 LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
 """Newer than the UID dictionary of pydicom 3.0."""
 
@@ -129,3 +131,8 @@ def keep_senders_order(proposed: list[PresentationContext]) -> None:
         first = next((syntax for syntax in context.transfer_syntax if syntax in TRANSFER_SYNTAXES), None)
         if first is not None:
             context.transfer_syntax = [first]
+
+
+def asks_for_query(proposed: list[PresentationContext]) -> bool:
+    """Whether a caller wants to query or retrieve."""
+    return any(str(context.abstract_syntax).startswith(QUERY_RETRIEVE) for context in proposed)

@@ -21,7 +21,7 @@ from bmnode.domain.ids import is_safe_uid
 from bmnode.errors import IngestError
 from bmnode.observe.references import instance_ref
 from bmnode.scp.command import StoreCommand
-from bmnode.scp.contexts import keep_senders_order
+from bmnode.scp.contexts import asks_for_query, keep_senders_order
 from bmnode.scp.late_audit import LateAudit
 from bmnode.scp.peer_socket import PeerSocket
 from bmnode.scp.policy import REJECTION_CODES, Caller, Policy, Rejection
@@ -86,7 +86,10 @@ class Handlers:
             if rejection is None:
                 self._admitted[association] = caller
         if rejection is None:
-            keep_senders_order(request.presentation_context_definition_list)
+            proposed = request.presentation_context_definition_list
+            if asks_for_query(proposed):
+                self.refusals.add(Refusal(event="query_refused", address=caller.address, actor=caller.calling_ae))
+            keep_senders_order(proposed)
             return
         refusal = Refusal(
             event="association_rejected", address=caller.address, actor=caller.calling_ae, reason=rejection.value

@@ -344,6 +344,9 @@ def test_queries_are_refused_to_everyone(node: ReceivingNode, service: str) -> N
     with RawPeer(node.port, contexts=[(sop_class, ("1.2.840.10008.1.2",))]) as peer:
         assert peer.accepted == {}
         peer.release()
+    eventually(lambda: len(node.audit("query_refused")) == 1, timeout_s=5)
+    (refused,) = node.audit("query_refused")
+    assert (refused.actor, refused.outcome) == (node.audit("association_accepted")[0].actor, "failure")
     assert sop_class in node.audit("association_accepted")[0].detail
 
 
