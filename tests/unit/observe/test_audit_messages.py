@@ -78,7 +78,12 @@ def test_a_refusal_is_a_security_alert_with_address_and_reason() -> None:
 
 @pytest.mark.parametrize(
     ("event", "code"),
-    [("object_delivered", "110104"), ("study_rejected", "110105"), ("configuration_applied", "110113")],
+    [
+        ("object_delivered", "110104"),
+        ("study_deleted", "110105"),
+        ("study_rejected", "110100"),  # its images stay
+        ("configuration_applied", "110113"),
+    ],
 )
 def test_export_deletion_and_configuration_have_their_own(event: str, code: str) -> None:
     """Each of these has the message that A.5 has for it."""
