@@ -11,6 +11,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,146 +22,18 @@ from highdicom.seg import segread
 
 from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.ids import derive_uid
-from bmnode.domain.objects import OutputOptions, PredecessorDocument, ResultKind, SegEncoding
-from bmnode.domain.results import ResultSet, Segmentation
-from bmnode.domain.study import Branch
-from bmnode.results.context import ResultObject
+from bmnode.domain.objects import ResultKind
+from bmnode.domain.results import Segmentation
 from bmnode.results.label_map import disjoint
 from bmnode.results.reading import read_report, read_segments
 from bmnode.results.write import write_results
+from tests.integration.written_cases import CASES, Case, written_case
 from tests.support.nrrd import read_nrrd
-from tests.support.real_data import real_bone_scan
 from tests.support.tools import find_dcmtk
 from tests.support.validators import complaints, program, run, template_errors
-from tests.unit.results import registrations, result_sets, sources
+from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
-from tests.unit.scintigraphy import scans
 
-Make = Callable[[Path], tuple[sources.SourceSeries, ResultSet]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One study with its results."""
-
-    series: sources.SourceSeries
-    result_set: ResultSet
-    objects: tuple[ResultObject, ...]
-
-    def paths(self, kind: ResultKind) -> list[Path]:
-        """The files of this kind."""
-        return [item.path for item in self.objects if item.kind is kind]
-
-
-def _volumetric(make: Callable[[Path], sources.SourceSeries], branch: Branch, *, synthetic: bool = False) -> Make:
-    def build(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-        series = make(folder)
-        return series, result_sets.volumetric(series, branch=branch, synthetic=synthetic)
-
-    return build
-
-
-def _classic(sop_class: str, modality: str, *, oblique: bool = False) -> Callable[[Path], sources.SourceSeries]:
-    return lambda folder: sources.classic_slices(folder, sop_class, modality, oblique=oblique)
-
-
-def _planar(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = sources.planar_bone_scan(folder)
-    return series, result_sets.planar(series)
-
-
-def _planar_segmented(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = sources.planar_bone_scan(folder)
-    return series, result_sets.planar_segmented(series)
-
-
-def _real_bone_scan(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = _series_of(real_bone_scan())
-    return series, result_sets.planar(series, frames=(None,), scale=8.0)
-
-
-def _superscan(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    """What the branch itself makes of a scan whose skeleton takes nearly all of the tracer."""
-    folder.mkdir(parents=True)
-    path = scans.write_superscan(folder)
-    result_set = scans.assess(path)
-    assert "possible superscan" in result_set.notices[0]
-    return _series_of(path), result_set
-
-
-def _series_of(path: Path) -> sources.SourceSeries:
-    """A series of one file."""
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    return sources.SourceSeries(
-        study_uid=str(header.StudyInstanceUID),
-        series_uid=str(header.SeriesInstanceUID),
-        files=(path,),
-        instance_uids=(str(header.SOPInstanceUID),),
-    )
-
-
-def _negative(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = sources.classic_slices(folder, sources.CT, "CT")
-    return series, result_sets.negative(series)
-
-
-def _refused(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = sources.planar_bone_scan(folder)
-    return series, result_sets.refused(series)
-
-
-def _every_bone(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = sources.classic_slices(folder, sources.CT, "CT")
-    return series, result_sets.every_bone(series)
-
-
-def _registered(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    series = sources.classic_slices(folder, sources.CT, "CT")
-    found = (registrations.rigid(series), registrations.deformable(series))
-    return series, dataclasses.replace(result_sets.volumetric(series), registrations=found)
-
-
-CASES: dict[str, Make] = {
-    "registered": _registered,
-    "every_bone": _every_bone,
-    "ct": _volumetric(_classic(sources.CT, "CT"), Branch.CT),
-    "pet_oblique_simulated": _volumetric(_classic(sources.PT, "PT", oblique=True), Branch.PET_CT, synthetic=True),
-    "mr": _volumetric(_classic(sources.MR, "MR"), Branch.MRI),
-    "enhanced_mr": _volumetric(sources.enhanced_mr, Branch.MRI),
-    "spect": _volumetric(sources.spect_recon, Branch.SPECT),
-    "planar": _planar,
-    "planar_segmented": _planar_segmented,
-    "planar_fictitious": _planar_segmented,
-    "real_bone_scan": _real_bone_scan,
-    "label_map": _volumetric(_classic(sources.CT, "CT"), Branch.CT),
-    "label_map_spect": _volumetric(sources.spect_recon, Branch.SPECT),
-    "superscan": _superscan,
-    "negative": _negative,
-    "refused": _refused,
-}
-_PICTURES = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True, document=True))
-CONTEXTS = {
-    "label_map": CONTEXT.encoded(SegEncoding.LABELMAP),
-    "label_map_spect": CONTEXT.encoded(SegEncoding.LABELMAP),
-    "planar_fictitious": dataclasses.replace(CONTEXT, output=OutputOptions(fictitious_planar_geometry=True)),
-    "planar_segmented": _PICTURES,
-    "pet_oblique_simulated": _PICTURES,
-    "real_bone_scan": _PICTURES,
-    "refused": _PICTURES,
-    "superscan": _PICTURES,
-    "negative": dataclasses.replace(
-        CONTEXT,
-        predecessors=(
-            PredecessorDocument(
-                kind=ResultKind.SR,
-                sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
-                sop_instance_uid="2.25.11",
-                series_uid="2.25.12",
-            ),
-        ),
-    ),
-}
-"""Where another context than the usual one is tried."""
 LABEL_MAPS = ["label_map", "label_map_spect"]
 LABEL_MAP_UNKNOWN = re.compile(
     r"ReferencedSegmentNumber.*Shall not be present for Referenced SOP Class that is not seg"
@@ -175,18 +48,7 @@ WITH_SEGMENTATION = ["ct", "pet_oblique_simulated", "mr", "enhanced_mr", "spect"
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
     """Results by name, made once."""
-    made: dict[str, Case] = {}
-
-    def get(name: str) -> Case:
-        if name not in made:
-            root = tmp_path_factory.mktemp(name)
-            series, result_set = CASES[name](root / "in")
-            context = CONTEXTS.get(name, CONTEXT)
-            objects = write_results(result_set, source_files=series.files, out_dir=root / "out", context=context)
-            made[name] = Case(series, result_set, objects)
-        return made[name]
-
-    return get
+    return cache(lambda name: written_case(name, tmp_path_factory.mktemp(name)))
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
