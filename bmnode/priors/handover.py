@@ -40,6 +40,8 @@ class SearchOutcome(StrEnum):
     """A place did not answer within the limit: there may be one. It is looked for again, and a late one is compared."""
     NOT_LOOKED_FOR = "not_looked_for"
     """The study does not say enough of patient or date, or the node is set to look for none."""
+    SET_ASIDE = "set_aside"
+    """There is one, and every attempt that compared with it failed: the present study is assessed alone."""
 
 
 class PriorRole(StrEnum):

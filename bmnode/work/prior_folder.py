@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bmnode.domain.ids import digest
@@ -12,8 +12,18 @@ from bmnode.domain.objects import ResultKind, SegEncoding, encoding_of
 from bmnode.domain.records import ResultRecord, StoredInstance
 from bmnode.domain.results import Outcome
 from bmnode.domain.states import JobState
+from bmnode.errors import InputError
 from bmnode.priors.examination import Examination
-from bmnode.priors.handover import PRIOR_FOLDER, PRIORS_FILE, PriorInput, PriorRole, PriorStudy, write_prior_input
+from bmnode.priors.handover import (
+    PRIOR_FOLDER,
+    PRIORS_FILE,
+    PriorInput,
+    PriorRole,
+    PriorStudy,
+    SearchOutcome,
+    read_prior_input,
+    write_prior_input,
+)
 from bmnode.priors.reading import is_own_result
 from bmnode.priors.search import Found
 from bmnode.storage import Database, Instances, Jobs, Results
@@ -29,6 +39,7 @@ _OTHERS_OF_OURS = frozenset(
     }
 )
 """SOP classes besides reports and segmentations in which bmnode writes."""
+_WITHOUT = "The comparison with an earlier examination failed repeatedly: this report is of the present one alone."
 _TOLD = frozenset({ResultKind.SR, ResultKind.ROI_SR, ResultKind.SEG, ResultKind.REG})
 
 
@@ -128,6 +139,21 @@ class PriorFolders:
             else:
                 found.images[name] = path
         return found
+
+
+def set_aside(folder: str, *, results_dir: Path) -> str:
+    """The folder that tells the same but has nothing to compare, for the attempt that is to succeed without.
+
+    Folders are relative to `results_dir`. One that cannot be read or written stands for itself.
+    """
+    try:
+        told = read_prior_input(results_dir / folder)
+        alone = replace(told, outcome=SearchOutcome.SET_ASIDE, explanation=_WITHOUT, priors=())
+        (results_dir / f"{folder}-set-aside").mkdir(exist_ok=True)
+        write_prior_input(alone, results_dir / f"{folder}-set-aside")
+    except (InputError, OSError):
+        return folder
+    return f"{folder}-set-aside"
 
 
 def _last_run(results: Sequence[ResultRecord]) -> Sequence[ResultRecord]:

@@ -33,6 +33,7 @@ from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, PriorSearches, Results
 from bmnode.storage.jobs import STARTABLE, UNFINISHED
 from bmnode.work.engine import Engine
+from bmnode.work.prior_folder import set_aside
 from bmnode.work.requests import delivery_request, job_digest, run_key, run_request
 
 _ACTOR = "worker"
@@ -68,6 +69,8 @@ class _Attempt:
     """What earlier jobs of the pipeline reported on the study, and this one where it failed before."""
     priors: str | None = None
     """The folder of what is known of earlier examinations, relative to the results directory."""
+    compares: bool = False
+    """Whether there is an earlier examination to compare with, without which another attempt can be made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +98,7 @@ class RunFlow:
         try:
             outcome = await self.runner.run(self._request(attempt), self._report(attempt.job.job_id))
         except RunError as error:
-            if error.retryable:
+            if error.retryable or attempt.compares:
                 await asyncio.to_thread(self._lose, attempt, error)
             else:
                 await self._refuse(attempt, _refusal_of(error))
@@ -125,12 +128,18 @@ class RunFlow:
             search = PriorSearches(connection).use(job_id)
             self._audit(connection, job, "job_started", detail={"attempt": job.attempt})
         _log.info("job_started", job=job_id, attempt=job.attempt)
+        priors = None if search is None else search.folder
+        compares = priors is not None and search is not None and search.compared != ""
+        if priors is not None and compares and 1 < self.options.max_attempts <= job.attempt:
+            # What only the comparison broke shall not keep the present study's result back.
+            priors, compares = set_aside(priors, results_dir=self.options.results_dir), False
         return _Attempt(
             job=job,
             number=started + 1,
             instances=instances,
             predecessors=predecessors,
-            priors=None if search is None else search.folder,
+            priors=priors,
+            compares=compares and self.options.max_attempts > 1,
         )
 
     def _exhausted(self, jobs: Jobs, job: JobRecord) -> Refusal:

@@ -20,6 +20,7 @@ from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import JobRecord, StoredInstance, StudyRecord
 from bmnode.domain.states import JobState
+from bmnode.errors import ChildCrashedError, PipelineFailedError, RunError
 from bmnode.priors.asking import ArchiveQuestion
 from bmnode.priors.handover import PriorInput, PriorRole, SearchOutcome, read_prior_input
 from bmnode.priors.reading import Site
@@ -341,6 +342,25 @@ def test_what_the_node_has_is_not_fetched_again(small: Hospital) -> None:
     (told,) = small.told().priors
     assert (told.study_uid, len(told.images), len(told.results)) == (prior, 1, 1)
     assert small.audited("prior_fetched") == []
+
+
+@pytest.mark.parametrize("loss", [ChildCrashedError("it was killed"), PipelineFailedError("ValueError")])
+def test_a_comparison_that_fails_does_not_keep_the_result_back(small: Hospital, loss: RunError) -> None:
+    """Two attempts are lost over the comparison, whatever the error is; the last is made without and says so."""
+    uids = small.archive_holds((PRIOR,))
+    current = small.send(CURRENT)
+    small.select(current)
+    small.do_next(FlowName.PRIORS)
+    small.runner.losses.extend([loss, loss])
+    for _ in range(2):
+        small.do_next(FlowName.RUN)
+        assert [item.study_uid for item in small.told().priors] == [uids["prior"]]
+    small.do_next(FlowName.RUN)
+    told = small.told()
+    assert (told.outcome, told.priors) == (SearchOutcome.SET_ASIDE, ())
+    assert [item.study_uid for item in told.considered] == [uids["prior"]]
+    assert "failed repeatedly" in told.sentences()[0]
+    assert small.job(current).state is JobState.SUCCEEDED
 
 
 def test_a_study_that_was_rejected_is_no_prior(small: Hospital) -> None:
