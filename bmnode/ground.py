@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bmnode.app import open_database
 from bmnode.config import Settings
+from bmnode.storage import Database
 
 _NO_FILE = -1
 """No inode has this number."""
@@ -31,8 +34,7 @@ class DatabaseGround:
         """Open the database, or make it where it is missing, with this version's schema. Raises StorageError."""
         file = self._settings.database_file
         if file is not None and not file.exists():
-            for leftover in ("-wal", "-shm"):  # of another file: SQLite would read it into the new one
-                file.with_name(file.name + leftover).unlink(missing_ok=True)
+            _make(file)
         open_database(self._settings).dispose()
         self._known = self._inode()
 
@@ -42,3 +44,21 @@ class DatabaseGround:
             return None if file is None else file.stat().st_ino
         except FileNotFoundError:
             return _NO_FILE
+
+
+def _make(file: Path) -> None:
+    """A database whose file appears once it has its tables: whoever looks meanwhile finds none rather than half."""
+    making = file.with_name(f"{file.name}.new")
+    for leftover in (making, *_beside(making), *_beside(file)):  # SQLite would read another file's into the new one
+        leftover.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    database = Database(f"sqlite:///{making}")
+    try:
+        database.migrate()
+    finally:
+        database.dispose()
+    making.replace(file)
+
+
+def _beside(file: Path) -> tuple[Path, ...]:
+    return tuple(file.with_name(file.name + leftover) for leftover in ("-wal", "-shm"))

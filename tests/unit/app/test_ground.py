@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bmnode.config import Settings
 from bmnode.config.sources import parse_settings
 from bmnode.ground import DatabaseGround
 from bmnode.storage import AuditTrail
+from tests.support.polling import eventually
 
 
 @pytest.fixture
@@ -51,3 +53,27 @@ def test_nothing_of_the_removed_file_gets_into_the_new_one(settings: Settings, t
     database.dispose()
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'old'").fetchone() is None
+
+
+def test_a_new_file_appears_with_its_tables(settings: Settings, tmp_path: Path) -> None:
+    """Whoever looks while it is made finds no file or a whole one; what an interrupted renewal left is replaced."""
+    (tmp_path / "node.sqlite.new").write_bytes(b"half a database")
+    found: list[bool] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            with (
+                suppress(sqlite3.OperationalError),  # there is none yet
+                closing(sqlite3.connect(f"file:{tmp_path / 'node.sqlite'}?mode=ro", uri=True)) as connection,
+            ):
+                found.append(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] > 0)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    DatabaseGround(settings).renew()
+    eventually(lambda: len(found) > 0, timeout_s=10.0)
+    over.set()
+    looking.join()
+    assert all(found)
+    assert [item.name for item in tmp_path.glob("*.new*")] == []
