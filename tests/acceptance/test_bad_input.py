@@ -24,9 +24,12 @@ from bmnode.testing.node import NodePlan, NodeProcess
 from bmnode.testing.patients import PatientSpec
 from bmnode.testing.patients.spec import SyntheticStudy
 from bmnode.testing.ports import LOOPBACK
+from tests.support.polling import eventually
 from tests.support.validators import complaints
 
 RESULT_S = 120.0
+FILED_S = 20.0
+"""Many times what an acknowledged image may wait for its row."""
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
@@ -58,6 +61,14 @@ class Scene:
             events = [entry.event for entry in AuditTrail(connection).entries(subject=subject)]
         database.dispose()
         return events
+
+    def kept(self, study_uid: str) -> set[str]:
+        """SOP Instance UIDs of a study's images that have their rows."""
+        database = Database(self.node.plan.settings.database_url)
+        with database.read() as connection:
+            found = {item.sop_instance_uid for item in Instances(connection).of_study(study_uid)}
+        database.dispose()
+        return found
 
     def said(self) -> str:
         """Everything that the node wrote to its terminal."""
@@ -108,11 +119,9 @@ def test_a_broken_image_is_refused_and_the_others_are_kept(scene: Scene, tmp_pat
     results = scene.send(study)
     refused = [item for item in results if not item.accepted]
     assert [item.status for item in refused] == [0xC000]
-    database = Database(scene.node.plan.settings.database_url)
-    with database.read() as connection:
-        kept = {item.sop_instance_uid for item in Instances(connection).of_study(study.study_uid)}
-    database.dispose()
-    assert kept == {item.sop_instance_uid for item in results if item.accepted}
+    accepted = {item.sop_instance_uid for item in results if item.accepted}
+    eventually(lambda: len(scene.kept(study.study_uid)) >= len(accepted), timeout_s=FILED_S)
+    assert scene.kept(study.study_uid) == accepted
     assert "instance_refused" in scene.audited(str(refused[0].sop_instance_uid))
     assert scene.said() == ""
 

@@ -99,6 +99,14 @@ class Listener:
         incoming = [path for path in (self.plan.folder / "data" / "spool").rglob("*") if path.suffix == ".part"]
         assert incoming == []
 
+    def most_threads(self, seconds: float) -> int:
+        """The most threads that it has at any moment of the next seconds."""
+        until_s, most = CLOCK.monotonic_s() + seconds, 0
+        while CLOCK.monotonic_s() < until_s:
+            most = max(most, self.process.num_threads())
+            CLOCK.sleep_s(0.01)
+        return most
+
     def open_connections(self) -> int:
         """Connections that peers have to it."""
         return sum(1 for item in self.process.net_connections("tcp") if item.status == "ESTABLISHED" and item.raddr)
