@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from bmnode.domain.simulators import SimulatedStudy, SimulationReport, Simulatio
 from operators.simulation.cohort.command import SIMULATOR
 from operators.simulation.cohort.manifest import FILE_NAME as MANIFEST
 from pipelines.app import PIPELINE
+from pipelines.evaluation.provenance import code_digest
 
 if TYPE_CHECKING:
     from pipelines.evaluation.records import StudyRecord
@@ -28,6 +28,8 @@ FULL, QUICK = "measurements", "measurements-quick"
 """Cohorts that come along."""
 COHORT, RECORDS = "cohort", "records"
 """Folders below that of the evaluation."""
+_MEASURES = "pipelines.evaluation.study"
+"""What makes a record; a record outlives no change of what it imports."""
 _SIMULATING = 0.7
 """Share of the run that simulating takes, about."""
 
@@ -42,7 +44,7 @@ class MeasurementAccuracy:
 
         simulating = partial(within, report, 0.0, _SIMULATING)
         made = simulated(request, cohort=QUICK if request.quick else FULL, report=simulating)
-        code = code_digest()
+        code = code_digest(_MEASURES)
         jobs = [(study.dicom.parent, record_path(study, request.out), _number(study), code) for study in made.studies]
         records = {}
         for number, record in side_by_side(_evaluated, jobs, workers=request.workers):
@@ -58,16 +60,6 @@ class MeasurementAccuracy:
             rows=accuracy_rows(ordered),
             detection=detection_rows(ordered),
         )
-
-
-def code_digest() -> str:
-    """Of every module and table of this installation: a record outlives none of them.
-
-    The pipeline's version alone would let a record pass for code that was changed since.
-    """
-    roots = [Path(str(files(package))) for package in ("bmnode", "operators", "pipelines")]
-    sources = sorted(path for root in roots for ending in ("*.py", "*.toml") for path in root.rglob(ending))
-    return digest(path.read_text(encoding="utf-8") for path in sources)
 
 
 def simulated(request: EvaluationRequest, *, cohort: str, report: ReportProgress) -> SimulationReport:

@@ -14,7 +14,8 @@ from bmnode.domain.pipelines import Progress, ReportProgress
 from bmnode.domain.registration_evaluations import RegistrationReport
 from bmnode.domain.simulators import SimulatedStudy
 from operators.simulation.cohort.manifest import FILE_NAME as MANIFEST
-from pipelines.evaluation.command import code_digest, record_path, simulated, within
+from pipelines.evaluation.command import record_path, simulated, within
+from pipelines.evaluation.provenance import code_digest
 
 if TYPE_CHECKING:
     from pipelines.evaluation.registration.records import PairRecord
@@ -25,6 +26,8 @@ for _needed in ("cc3d", "skimage", "SimpleITK"):  # the simulator asks for its o
 
 FULL, QUICK = "registration", "registration-quick"
 """Cohorts that come along."""
+_REGISTERS = "pipelines.evaluation.registration.evaluate"
+"""What makes a record; a record outlives no change of what it imports."""
 _SIMULATING = 0.5
 """Share of the run that simulating takes, about."""
 _WITH_CT = ("ct", "pet", "spect")
@@ -41,7 +44,7 @@ class RegistrationAccuracy:
 
         simulating = partial(within, report, 0.0, _SIMULATING)
         made = simulated(request, cohort=QUICK if request.quick else FULL, report=simulating)
-        code = code_digest()
+        code = code_digest(_REGISTERS)
         jobs = [
             (now.dicom.parent, then.dicom.parent, record_path(now, request.out), code)
             for now, then in pairs_of(made.studies)
