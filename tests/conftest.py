@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.support.tools import find_dcmtk
 
 settings.register_profile("bmnode", deadline=None)  # a busy machine is no defect: pytest's own limit stands
 settings.load_profile("bmnode")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: its children would ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
