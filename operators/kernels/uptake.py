@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,21 @@ class UptakeLimits:
     def __post_init__(self) -> None:
         if not 0.0 < self.floor <= self.seed or not 0.0 <= self.fraction < 1.0 or self.minimum_ml < 0.0:
             raise ValueError("uptake limits need 0 < floor <= seed, 0 <= fraction < 1 and minimum_ml >= 0")
+
+
+QPSMA_LIVER_FACTOR = 4.30
+"""Of the threshold for soft tissue that goes by the liver: PMC6735278 (qPSMA)."""
+
+
+def qpsma_soft_tissue_suv(*, liver_mean: float, liver_sd: float) -> float:
+    """The lowest SUV of a soft-tissue lesion by qPSMA, by the liver of the same scan; all SUVbw, g/ml.
+
+    4.30 / mean * (mean + SD) (PMC6735278). No branch searches soft tissue: it is here for whoever adds that. Bone has
+    its fixed 3.0. Raises ValueError where the mean is not positive or the SD negative, or one not finite.
+    """
+    if not (math.isfinite(liver_mean) and math.isfinite(liver_sd) and liver_mean > 0.0 and liver_sd >= 0.0):
+        raise ValueError("a liver's mean SUV is positive and its SD not negative")
+    return QPSMA_LIVER_FACTOR / liver_mean * (liver_mean + liver_sd)
 
 
 def find_uptake(

@@ -58,6 +58,12 @@ def test_voxels_in_the_peak_sphere(spacing_mm: tuple[float, float, float], count
     assert len(sphere_offsets(geometry_of((3, 3, 3), spacing_mm=spacing_mm))) == count
 
 
+def test_the_12_mm_sphere_is_another_one() -> None:
+    """On the grid where the 1 ml sphere has 73 voxels, one of 6.0 mm has 69."""
+    geometry = geometry_of((3, 3, 3), spacing_mm=(3.0, 2.0364, 2.0364))
+    assert len(sphere_offsets(geometry, radius_mm=6.0)) == 69
+
+
 @pytest.mark.parametrize(
     ("radius_mm", "step_mm", "voxels", "millilitres"),
     [(10.0, 2.0, 515, 4.120), (10.0, 1.0, 4169, 4.169), (15.0, 2.0, 1791, 14.328), (15.0, 4.0, 251, 16.064)],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bmnode.domain.geometry import CroppedMask
 from operators.kernels.measurement import peak, statistics, volume_ml
-from operators.kernels.uptake import UptakeLimits, find_uptake
+from operators.kernels.uptake import UptakeLimits, find_uptake, qpsma_soft_tissue_suv
 from tests.unit.operators.series import geometry_of
 
 Array = npt.NDArray[np.float64]
@@ -87,3 +87,25 @@ def test_the_figures_of_a_region_are_in_order(image: Array) -> None:
         assert best <= image.max()
         inside = image[mask.to_array()]
         assert mean * volume == pytest.approx(math.fsum(inside) * math.prod(SPACING) / 1000.0)
+
+
+@pytest.mark.parametrize(("mean", "sd", "threshold"), [(5.0, 1.0, 5.16), (4.2, 0.9, 5.221429)])
+def test_the_qpsma_threshold_of_the_worked_cases(mean: float, sd: float, threshold: float) -> None:
+    """Liver 5.0 +- 1.0 gives 5.16, 4.2 +- 0.9 gives 5.221429."""
+    assert qpsma_soft_tissue_suv(liver_mean=mean, liver_sd=sd) == pytest.approx(threshold, abs=5e-7)
+
+
+@given(mean=st.floats(0.1, 50.0), sd=st.floats(0.0, 20.0), factor=st.floats(0.01, 100.0))
+def test_the_qpsma_threshold_goes_by_the_liver_s_evenness(mean: float, sd: float, factor: float) -> None:
+    """Never below 4.30, which an even liver gives; the same for a liver twice as hot and twice as uneven."""
+    found = qpsma_soft_tissue_suv(liver_mean=mean, liver_sd=sd)
+    assert found >= 4.30 - 1e-9
+    assert qpsma_soft_tissue_suv(liver_mean=mean * factor, liver_sd=sd * factor) == pytest.approx(found)
+    assert qpsma_soft_tissue_suv(liver_mean=mean, liver_sd=0.0) == pytest.approx(4.30)
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.0, 1.0), (-1.0, 1.0), (5.0, -0.1), (float("nan"), 1.0)])
+def test_no_liver_no_threshold(mean: float, sd: float) -> None:
+    """A liver without uptake is no reference."""
+    with pytest.raises(ValueError, match="liver"):
+        qpsma_soft_tissue_suv(liver_mean=mean, liver_sd=sd)
