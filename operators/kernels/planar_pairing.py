@@ -7,6 +7,7 @@ conventions of this project (`PAIR_VIEWS_V1`, clinical reference 2).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from operators.kernels.planar_regions.parts import PlanarPart
 from operators.kernels.scintigraphy import HotSpot, PixelSize
 
 METHOD = "PAIR_VIEWS_V1"
+CONJUGATE = "GEOMETRIC_MEAN_V1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +97,17 @@ def laid_on(spot: HotSpot, *, columns: int, move: tuple[int, int]) -> HotSpot:
         origin=(row + move[0], columns - column - spot.mask.shape[1] + move[1]),
         mask=np.ascontiguousarray(spot.mask[:, ::-1]),
     )
+
+
+def geometric_mean(anterior: float, posterior: float) -> float:
+    """Of what opposite views show of one place, in their common unit: counts, or ratios to each view's normal level.
+
+    The square root of the product (conjugate views, clinical reference 2): how deep the place lies falls out, as far
+    as the body attenuates evenly. Raises ValueError where one is negative or not finite.
+    """
+    if not all(math.isfinite(value) and value >= 0.0 for value in (anterior, posterior)):
+        raise ValueError("what a view shows is finite and not negative")
+    return math.sqrt(anterior) * math.sqrt(posterior)
 
 
 def _cost(

@@ -25,7 +25,7 @@ from pipelines.bone_scan.quality import check_view
 from pipelines.bone_scan.segments import planar_segmentations
 from pipelines.bone_scan.sentences import limitations, notices
 from pipelines.bone_scan.sites import laterality_of, site_of
-from pipelines.bone_scan.spots import KINDS, NORMALISATION, of_spot, outlined
+from pipelines.bone_scan.spots import KINDS, NORMALISATION, of_both, of_spot, outlined
 from pipelines.bone_scan.views import BothViews, DetectedView
 from pipelines.volumetric import HISTOGRAM, MORPHOLOGY, NEIGHBORHOOD, algorithm
 
@@ -151,7 +151,7 @@ def _finding(
     members: tuple[Member, ...],
     part: PlanarPart | None,
 ) -> FindingResult:
-    """One lesion, or one thing set aside. The first outline's measurements come first, then the second one's."""
+    """One lesion, or one thing set aside: the first outline's measurements, the second one's, then of both."""
     named = sorted(members, key=lambda item: item.view)
     tracking_id = "+".join(f"{tags[item.view]}-{item.spot + 1}" for item in named)
     uptake = views[members[0].view].uptakes[members[0].spot]
@@ -163,13 +163,23 @@ def _finding(
         site=None if part is None else site_of(part),
         laterality=None if part is None else laterality_of(part),
         polygons=tuple(outlined(views[item.view], item.spot) for item in members),
-        measurements=tuple(
-            measured
-            for place, item in enumerate(members)
-            for measured in of_spot(views[item.view], item.spot, second=place == 1)
+        measurements=(
+            *(
+                measured
+                for place, item in enumerate(members)
+                for measured in of_spot(views[item.view], item.spot, second=place == 1)
+            ),
+            *_of_pair(views, named),
         ),
         evaluations=(Evaluation(concept=Concept.UPTAKE_KIND, value=KINDS[uptake]),),
     )
+
+
+def _of_pair(views: Sequence[DetectedView], members: Sequence[Member]) -> tuple[Measurement, ...]:
+    if len(members) != 2:
+        return ()
+    one, other = ((views[item.view], item.spot) for item in members)
+    return (of_both(one, other),)
 
 
 def _of_view(view: DetectedView) -> tuple[Measurement, ...]:

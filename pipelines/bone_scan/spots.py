@@ -11,6 +11,7 @@ from bmnode.domain.codes import Code, Concept, Derivation, Unit, UptakeKind, pro
 from bmnode.domain.geometry import ImagePolygon
 from bmnode.domain.outlines import outline
 from bmnode.domain.results import Measurement
+from operators.kernels.planar_pairing import CONJUGATE, geometric_mean
 from operators.kernels.scintigraphy import HotSpot
 from operators.kernels.scintigraphy_body import Uptake
 from pipelines.bone_scan.views import DetectedView
@@ -36,6 +37,7 @@ SECOND: Mapping[Code, Code] = MappingProxyType(
     }
 )
 """What is measured under the second outline of a lesion that both views show."""
+BOTH_VIEWS = project_code("UPTAKE-RATIO-GM", "Uptake relative to normal skeleton, geometric mean of both views")
 
 
 def outlined(view: DetectedView, spot: int) -> ImagePolygon:
@@ -71,6 +73,21 @@ def of_spot(view: DetectedView, spot: int, *, second: bool) -> tuple[Measurement
         measured(ratio, float(values.mean()) / level, Unit.RATIO, method=NORMALISATION, derivation=Derivation.MEAN),
         measured(Concept.AREA, *area, method=OUTLINE, derivation=None),
         measured(activity, float(values.sum()), Unit.COUNTS, method=OUTLINE, derivation=Derivation.TOTAL),
+    )
+
+
+def of_both(anterior: tuple[DetectedView, int], posterior: tuple[DetectedView, int]) -> Measurement:
+    """The geometric mean of a paired lesion's two mean ratios: each of its own outline to its own normal level."""
+    shown = [
+        float(view.spots[spot].values(view.prepared.view.head_up).mean()) / view.prepared.level.counts_per_pixel
+        for view, spot in (anterior, posterior)
+    ]
+    return Measurement(
+        concept=BOTH_VIEWS,
+        value=geometric_mean(*shown),
+        unit=Unit.RATIO,
+        method=f"{CONJUGATE} of {NORMALISATION}",
+        derivation=Derivation.MEAN,
     )
 
 

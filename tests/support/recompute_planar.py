@@ -81,7 +81,7 @@ def expected_numbers(report: Report, scan: Scan) -> Iterator[tuple[Measurement, 
 def _of_finding(
     finding: ReportedFinding, scan: Scan, levels: Mapping[str, float]
 ) -> Iterator[tuple[Measurement, float]]:
-    """Four numbers an outline, in the order of the outlines; the second one's have names of their own."""
+    """Four numbers an outline, in the order of the outlines, then what both give; the second's have their own names."""
     expected: list[tuple[bool, Code | None, float]] = []
     for place, polygon in enumerate(finding.polygons):
         view = scan.view_of(polygon)
@@ -92,6 +92,9 @@ def _of_finding(
             (place == 1, None, inside.size * scan.pixel_cm2),
             (place == 1, Derivation.TOTAL, float(inside.sum())),
         ]
+    if len(finding.polygons) == 2:
+        means = [value for _, derivation, value in expected if derivation == Derivation.MEAN]
+        expected.append((False, Derivation.MEAN, float(np.sqrt(np.prod(means)))))
     for item, (second, derivation, value) in zip(finding.measurements, expected, strict=True):
         assert item.derivation == derivation
         assert item.concept.meaning.endswith("second outline") == second

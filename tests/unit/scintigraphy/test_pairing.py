@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.kernels.planar_pairing import PairRule, ViewSpots, laid_on, mirror_shift, overlap_pixels, pair
+from operators.kernels.planar_pairing import (
+    PairRule,
+    ViewSpots,
+    geometric_mean,
+    laid_on,
+    mirror_shift,
+    overlap_pixels,
+    pair,
+)
 from operators.kernels.planar_regions.parts import PlanarPart
 from operators.kernels.scintigraphy import HotSpot
 
@@ -109,3 +117,33 @@ def test_views_of_two_grids_are_refused() -> None:
     """Bodies of two shapes cannot be laid onto each other."""
     with pytest.raises(ValueError, match="one grid"):
         mirror_shift(BODY, BODY[:, :40])
+
+
+def test_pl_1_geometric_mean() -> None:
+    """PL-1: 400 in front and 100 behind, mirrored, are 200."""
+    assert geometric_mean(400.0, 100.0) == pytest.approx(200.0)
+
+
+@given(front=st.floats(0.0, 1e6), back=st.floats(0.0, 1e6), factor=st.floats(0.001, 1000.0))
+def test_the_geometric_mean_knows_neither_unit_nor_view(front: float, back: float, factor: float) -> None:
+    """It lies between both views, does not ask which is which, and scales with both alike."""
+    found = geometric_mean(front, back)
+    assert min(front, back) <= found * (1 + 1e-12)
+    assert found <= max(front, back) * (1 + 1e-12)
+    assert geometric_mean(back, front) == pytest.approx(found)
+    assert geometric_mean(front * factor, back * factor) == pytest.approx(found * factor)
+
+
+@given(depth=st.floats(0.0, 200.0), thickness=st.floats(200.0, 300.0), counts=st.floats(1.0, 1e4))
+def test_depth_falls_out_of_the_geometric_mean(depth: float, thickness: float, counts: float) -> None:
+    """Even attenuation leaves what does not depend on how deep the uptake lies, which each single view does."""
+    per_mm = 0.012
+    front, back = counts * np.exp(-per_mm * depth), counts * np.exp(-per_mm * (thickness - depth))
+    assert geometric_mean(float(front), float(back)) == pytest.approx(counts * np.exp(-per_mm * thickness / 2.0))
+
+
+@pytest.mark.parametrize(("front", "back"), [(-1.0, 4.0), (4.0, -1.0), (float("nan"), 1.0), (1.0, float("inf"))])
+def test_negative_counts_have_no_mean(front: float, back: float) -> None:
+    """A difference of images is no image of counts."""
+    with pytest.raises(ValueError, match="not negative"):
+        geometric_mean(front, back)
