@@ -23,6 +23,7 @@ from bmnode.domain.results import (
 from bmnode.errors import ResultError
 from bmnode.results.concepts import SEGMENTATION, SEGMENTATION_CLASSES, coded
 from bmnode.results.context import WriteContext
+from bmnode.results.drawn_outlines import drawn_outline, outline_uid
 from bmnode.results.instance import algorithms_of, plain
 from bmnode.results.seg_planar import source_frame_number
 from bmnode.results.sources import SourceStudy
@@ -73,22 +74,26 @@ def drawn_groups(finding: FindingResult, refer: GroupContext) -> list[sr.Content
 
     What was measured on a segment stays with the segment (TID 1411); the outline of its key slice (TID 1410) carries
     no number, for none was measured on it. Viewers join the two by their Tracking UID. A finding that has outlines
-    of its own has those alone: an outline beside a segment is always one that was drawn from it.
+    of its own has those alone: an outline beside a segment is always one that was drawn from it. Each has a Tracking
+    UID of its own, so that viewers draw them all, and none is a rectangle.
     """
     if finding.segment is None or finding.polygons:
-        return outline_groups(finding, refer)
+        return outline_groups(finding, refer, is_drawn=True)
     key = refer.key_outlines[finding.tracking_uid]
     return [
         _segment_group(finding, finding.segment, refer),
-        _outline_group(finding, key, refer, is_measured=False),
+        _outline_group(finding, key, refer, number=0, is_drawn=True),
     ]
 
 
-def outline_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
-    """One TID 1410 group for each of the finding's outlines; the measurements stand once, in the first."""
+def outline_groups(finding: FindingResult, refer: GroupContext, *, is_drawn: bool = False) -> list[sr.ContentSequence]:
+    """One TID 1410 group for each of the finding's outlines; the measurements stand once, in the first.
+
+    `is_drawn`: for the report that viewers draw.
+    """
     return [
-        _outline_group(finding, polygon, refer, is_measured=index == 0)
-        for index, polygon in enumerate(finding.polygons)
+        _outline_group(finding, polygon, refer, number=number, is_drawn=is_drawn)
+        for number, polygon in enumerate(finding.polygons, 1)
     ]
 
 
@@ -147,17 +152,21 @@ def _segment_group(finding: FindingResult, reference: SegmentReference, refer: G
 
 
 def _outline_group(
-    finding: FindingResult, polygon: ImagePolygon, refer: GroupContext, *, is_measured: bool
+    finding: FindingResult, polygon: ImagePolygon, refer: GroupContext, *, number: int, is_drawn: bool
 ) -> sr.ContentSequence:
+    """The outline of this number, from 1; only the first carries numbers, and a key outline (0) carries none."""
+    is_other = is_drawn and number > 1
+    name = f"{finding.tracking_id} (outline {number})" if is_other else finding.tracking_id
+    uid = outline_uid(finding.tracking_uid, number) if is_other else finding.tracking_uid
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
-        referenced_region=_region(polygon, refer.source),
+        tracking_identifier=_tracking(name, uid),
+        referenced_region=_region(drawn_outline(polygon) if is_drawn else polygon, refer.source),
         finding_category=coded(Finding.ABNORMAL_STRUCTURE),
         finding_type=coded(finding.finding_type),
         finding_sites=_sites(finding),
         algorithm_id=_algorithm(refer),
-        measurements=[encode_measurement(item) for item in finding.measurements] if is_measured else None,
-        qualitative_evaluations=_evaluations(finding.evaluations) if is_measured else None,
+        measurements=[encode_measurement(item) for item in finding.measurements] if number == 1 else None,
+        qualitative_evaluations=_evaluations(finding.evaluations) if number == 1 else None,
     )
 
 

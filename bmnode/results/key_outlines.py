@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bmnode.domain.geometry import CroppedMask, ImagePolygon
-from bmnode.domain.outlines import Outline, outer_outline
+from bmnode.domain.outlines import outer_outline
 from bmnode.domain.results import ResultSet
 from bmnode.results.grid import SliceSource, slice_sources
 from bmnode.results.sources import SourceStudy
@@ -39,17 +39,5 @@ def key_outline(mask: CroppedMask, slices: tuple[SliceSource, ...]) -> ImagePoly
     return ImagePolygon(
         sop_instance_uid=source.instance.sop_instance_uid,
         frame_number=source.frame_number,
-        points=_no_rectangle(outer_outline(mask.values[offset], origin=(row, column))),
+        points=outer_outline(mask.values[offset], origin=(row, column)),
     )
-
-
-def _no_rectangle(points: Outline) -> Outline:
-    """The same outline with a corner more on its first edge where it has four only.
-
-    Of four corners OHIF 3.13 makes a rectangle of its own, with its own area instead of the finding's numbers, and
-    no longer goes from lesion to lesion.
-    """
-    if len(points) != 5:
-        return points
-    (x0, y0), (x1, y1) = points[:2]
-    return (points[0], ((x0 + x1) / 2.0, (y0 + y1) / 2.0), *points[1:])

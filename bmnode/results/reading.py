@@ -20,6 +20,7 @@ from bmnode.results.bits import unpack_frame
 from bmnode.results.concepts import FICTITIOUS_GEOMETRY, REASON_CODES, Item, Status
 from bmnode.results.content_tree import children, code_of, coded_value, name_of, text_of
 from bmnode.results.damage import explain
+from bmnode.results.drawn_outlines import lesions_of
 from bmnode.results.groups import STUDY_TRACKING_ID
 from bmnode.results.labels import is_label_map, label_counts
 from bmnode.results.sources import UNREADABLE
@@ -280,12 +281,15 @@ def _is_of_study(group: Dataset) -> bool:
 
 
 def _findings(report_uid: str, groups: list[Dataset]) -> tuple[ReportedFinding, ...]:
-    """Groups under one Tracking UID together; others' reports may have groups without, each gets one of its own."""
-    by_uid: dict[str, list[Dataset]] = {}
+    """Groups of one lesion together; others' reports may have groups without a UID, each gets one of its own."""
+    uids = []
     for index, group in enumerate(groups):
         stated = children(group, Item.TRACKING_UID)
-        uid = str(stated[0].UID) if stated else derive_uid("untracked", report_uid, str(index))
-        by_uid.setdefault(uid, []).append(group)
+        uids.append(str(stated[0].UID) if stated else derive_uid("untracked", report_uid, str(index)))
+    lesions = lesions_of(uids)
+    by_uid: dict[str, list[Dataset]] = {}
+    for uid, group in zip(uids, groups, strict=True):
+        by_uid.setdefault(lesions[uid], []).append(group)
     return tuple(_finding(uid, members) for uid, members in by_uid.items())
 
 

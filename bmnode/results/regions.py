@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bmnode.domain.geometry import CroppedMask, ImagePolygon, VolumeGeometry
+from bmnode.results.drawn_outlines import drawn_outline
 from bmnode.results.grid import COSINE_TOLERANCE, POSITION_TOLERANCE_STEPS
 
 _OUTLINE_TOLERANCE = 1e-3
@@ -96,6 +97,8 @@ def are_same_outlines(one: Sequence[ImagePolygon], other: Sequence[ImagePolygon]
 
 
 def _is_same_outline(one: ImagePolygon, other: ImagePolygon) -> bool:
+    """Whether it is the same line on the same frame, as it was found or as it was drawn."""
+    one, other = drawn_outline(one), drawn_outline(other)
     same_frame = (one.sop_instance_uid, one.frame_number or 1) == (other.sop_instance_uid, other.frame_number or 1)
     if not same_frame or len(one.points) != len(other.points):
         return False

@@ -14,6 +14,7 @@ from bmnode.domain.results import FindingResult, Measurement, Outcome, ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.concepts import SERIES_NUMBER, Item, Title
 from bmnode.results.content_tree import children
+from bmnode.results.drawn_outlines import drawn_outline
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
 from bmnode.results.instance import plain
 from bmnode.results.key_outlines import key_outlines
@@ -39,6 +40,8 @@ def check_content(examined: Examined) -> None:
     drawn = {} if is_root else key_outlines(result_set, examined.source)
     for written, finding in zip(report.findings, expected, strict=True):
         outlines = (drawn[finding.tracking_uid],) if finding.tracking_uid in drawn else finding.polygons
+        if not is_root:
+            outlines = tuple(map(drawn_outline, outlines))
         _same_finding(written, finding, outlines=outlines, is_root=is_root)
     if is_root:
         _same_outcome(report, result_set)

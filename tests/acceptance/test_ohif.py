@@ -17,7 +17,6 @@ from playwright.sync_api import Browser
 from scipy import ndimage
 
 from bmnode.domain.geometry import BoolArray
-from bmnode.domain.ids import derive_uid
 from bmnode.domain.objects import OutputOptions
 from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Branch
@@ -38,7 +37,6 @@ ROOT, OUTLINES, SEGMENTATION = 9901, 9902, 9911
 LEAST_TINT = 3.0
 """Grey has none on the screen; the palest colour of a segment has more than that, laid over it."""
 LEAST_COSINE = 0.95
-PIXEL_CM2 = 0.16
 ENDING = "/{uid}/frames/{frame}"
 
 
@@ -80,22 +78,9 @@ def slices(folder: Path, *, modality: str, branch: Branch) -> tuple[sources.Sour
 
 
 def views(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
-    """A hot spot and the bladder on the anterior view, another hot spot on the posterior one."""
+    """A hot spot that is seen on both views, on one of them a rectangle, and the bladder on the anterior one."""
     series = sources.planar_bone_scan(folder)
-    result_set = result_sets.planar_segmented(series)
-    first, bladder = result_set.findings
-    uid = derive_uid("test", "spot", "H3")
-    anterior, posterior = result_set.planar_segmentations
-    segment = dataclasses.replace(posterior.segments[0], label="H3", tracking_id="H3", tracking_uid=uid)
-    area = dataclasses.replace(first.measurements[0], value=segment.mask.voxel_count * PIXEL_CM2)
-    third = dataclasses.replace(
-        first, tracking_id="H3", tracking_uid=uid, polygons=first.polygons[1:], measurements=(area,)
-    )
-    return series, dataclasses.replace(
-        result_set,
-        findings=(dataclasses.replace(first, polygons=first.polygons[:1]), bladder, third),
-        planar_segmentations=(anterior, dataclasses.replace(posterior, segments=(segment,))),
-    )
+    return series, result_sets.planar_segmented(series)
 
 
 def masks_of(series: sources.SourceSeries, result_set: ResultSet) -> dict[int, dict[tuple[str, int], BoolArray]]:
@@ -142,11 +127,12 @@ def test_the_reports_are_shown(shown: Shown, archive: tuple[str, OrthancPeer], b
     viewer = Ohif(browser, url=archive[0], study_uid=shown.series.study_uid)
     viewer.open_series(OUTLINES)
     findings = read_report(shown.outlines).findings
-    viewer.until(lambda: len(viewer.measurements(OUTLINES)) == len(findings))
+    outlines = [(finding, number) for finding in findings for number in range(1, len(finding.polygons) + 1)]
+    viewer.until(lambda: len(viewer.measurements(OUTLINES)) == len(outlines))
     viewer.until(lambda: all(item["loaded"] for item in viewer.measurements(OUTLINES)))
     viewer.await_rest()
-    for item, finding in zip(viewer.measurements(OUTLINES), findings, strict=True):
-        check_measurement(viewer, item, finding)
+    for item, (finding, number) in zip(viewer.measurements(OUTLINES), outlines, strict=True):
+        check_measurement(viewer, item, finding, number=number)
         viewer.next_measurement()
     viewer.open_series(ROOT)
     said = ["Oncology Measurement Report", "RESEARCH USE ONLY", *(item.tracking_id for item in findings)]
@@ -157,11 +143,18 @@ def test_the_reports_are_shown(shown: Shown, archive: tuple[str, OrthancPeer], b
     viewer.close()
 
 
-def check_measurement(viewer: Ohif, item: dict[str, Any], finding: ReportedFinding) -> None:
-    """The measurement is the finding's, with its first number, and the image shown is that of its outline."""
-    measured, outline = finding.measurements[0], finding.polygons[0]
-    assert item["tracking"] == finding.tracking_id
-    assert item["texts"][0] == f"{measured.concept.meaning}: {measured.value:.2f} {measured.unit.value}"
+def check_measurement(viewer: Ohif, item: dict[str, Any], finding: ReportedFinding, *, number: int) -> None:
+    """The measurement is the finding's outline of this number (from 1), and the image shown is its own.
+
+    The first has the finding's first number beside it; the others say whose they are, and have none.
+    """
+    measured, outline = finding.measurements[0], finding.polygons[number - 1]
+    if number == 1:
+        assert item["tracking"] == finding.tracking_id
+        assert item["texts"][0] == f"{measured.concept.meaning}: {measured.value:.2f} {measured.unit.value}"
+    else:
+        assert item["tracking"] == f"{finding.tracking_id} (outline {number})"
+        assert item["texts"] == []
     place = ENDING.format(uid=outline.sop_instance_uid, frame=outline.frame_number or 1)
     viewer.until(lambda: viewer.image().endswith(place))
 

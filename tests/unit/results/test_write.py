@@ -17,6 +17,7 @@ from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import Measurement, Outcome
 from bmnode.domain.study import Branch, Reason
 from bmnode.results.concepts import Status, Title
+from bmnode.results.drawn_outlines import drawn_outline
 from bmnode.results.reading import read_report, read_segments
 from bmnode.results.walk import items
 from bmnode.results.write import write_results
@@ -101,9 +102,12 @@ def test_every_group_of_the_outlines_has_coordinates(cases: dict[str, Case]) -> 
 
 
 def test_outlines_keep_image_frame_and_corners(cases: dict[str, Case]) -> None:
-    """A polygon comes back on its frame with its corners."""
-    finding = read_report(cases["planar"].objects[1].path).findings[0]
-    assert finding.polygons == cases["planar"].result_set.findings[0].polygons
+    """A polygon comes back on its frame with its corners; for viewers a rectangle has one more."""
+    written = cases["planar"].result_set.findings[0].polygons
+    root, outlines = (read_report(item.path).findings[0].polygons for item in cases["planar"].objects[:2])
+    assert root == written
+    assert outlines == tuple(map(drawn_outline, written))
+    assert outlines != written
 
 
 def test_a_segment_is_outlined_where_it_covers_most(cases: dict[str, Case]) -> None:

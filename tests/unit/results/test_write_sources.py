@@ -15,6 +15,7 @@ from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Reason
 from bmnode.errors import ResultError
 from bmnode.results.context import WriteContext
+from bmnode.results.drawn_outlines import drawn_outline
 from bmnode.results.reading import read_report
 from bmnode.results.write import write_results
 from tests.unit.results import result_sets, sources
@@ -101,7 +102,7 @@ def test_a_lesion_with_voxels_and_an_outline_is_one_lesion(cases: dict[str, Case
     root, outlines = read_report(objects[0].path), read_report(objects[1].path)
     assert [item.segment is not None for item in root.findings] == [True, True]
     drawn = outlines.findings[0]
-    assert drawn.polygons == (outline,)
+    assert drawn.polygons == (drawn_outline(outline),)
     assert (drawn.tracking_uid, drawn.measurements) == (first.tracking_uid, first.measurements)
 
 
