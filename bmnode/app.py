@@ -134,6 +134,7 @@ def _acceptor_options(settings: Settings) -> AcceptorOptions:
             request_timeout_s=receive.request_timeout_s,
         ),
         max_pdu_bytes=receive.max_pdu_bytes,
+        longest_data_set_bytes=receive.max_instance_mb * _MB,
         dimse_timeout_s=receive.network_timeout_s,
         network_timeout_s=receive.network_timeout_s,
     )

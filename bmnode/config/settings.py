@@ -125,6 +125,12 @@ class ReceiveSettings(Section):
     max_pdu_bytes: int = Field(
         default=131072, ge=4096, le=16777216, description="Largest PDU that the node takes, in bytes."
     )
+    max_instance_mb: int = Field(
+        default=4096,
+        ge=1,
+        le=1048576,
+        description="Longest instance, in MB; one that goes on beyond it never ends, and its association is aborted.",
+    )
 
     @model_validator(mode="after")
     def _one_address_is_part_of_all(self) -> Self:

@@ -74,6 +74,7 @@ KINDS: Mapping[str, MessageKind] = {
     "connection_refused": _ASSOCIATION,
     "connection_without_association": _ASSOCIATION,
     "request_without_identifiers": _RESTRICTED,
+    "endless_data_set": _RESTRICTED,
     "query_refused": _RESTRICTED,
     "instance_stored": _RECEIPT,
     "instance_refused": _RECEIPT,

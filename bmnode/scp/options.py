@@ -8,6 +8,7 @@ from bmnode.domain.peers import check_ae_title
 from bmnode.scp.policy import Policy
 from bmnode.scp.porch import PorchLimits
 from bmnode.scp.security import Security
+from bmnode.spool.incoming import LONGEST_DATA_SET
 from bmnode.spool.journal import JournalOptions
 
 
@@ -27,6 +28,8 @@ class AcceptorOptions:
     """How many may wait, and how long, before they ask for an association."""
     max_pdu_bytes: int = 131_072
     """Largest PDU that is announced."""
+    longest_data_set_bytes: int = LONGEST_DATA_SET
+    """What is longer never ends: its association is aborted."""
     acse_timeout_s: float = 30.0
     """For negotiating an association whose request is there already: a busy machine, not the peer, takes it."""
     dimse_timeout_s: float = 60.0
@@ -41,5 +44,7 @@ class AcceptorOptions:
             raise ValueError(f"port {self.port} is not between 0 and 65535")
         if not 4096 <= self.max_pdu_bytes <= 16_777_216:
             raise ValueError("max_pdu_bytes is between 4096 and 16777216")
+        if self.longest_data_set_bytes < 1:
+            raise ValueError("longest_data_set_bytes is positive")
         if min(self.acse_timeout_s, self.dimse_timeout_s, self.network_timeout_s) <= 0:
             raise ValueError("time-outs are positive")

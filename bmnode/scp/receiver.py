@@ -22,6 +22,7 @@ from bmnode.spool import (
     record_arrival,
     stored_instance,
 )
+from bmnode.spool.incoming import LONGEST_DATA_SET
 from bmnode.storage import AuditTrail, Database, Instances
 
 _IDLE_BUFFERS = 8
@@ -79,12 +80,16 @@ class Receiver:
         database: where rows go.
         clock: dates them.
         due_at: when the study is to be judged after this image; see `bmnode.spool.DueAt`.
+        longest_bytes: a data set that is longer never ends.
     """
 
-    def __init__(self, spool: Spool, *, database: Database, clock: Clock, due_at: DueAt) -> None:
+    def __init__(
+        self, spool: Spool, *, database: Database, clock: Clock, due_at: DueAt, longest_bytes: int = LONGEST_DATA_SET
+    ) -> None:
         self._spool = spool
         self._database = database
         self._clock = clock
+        self._longest_bytes = longest_bytes
         self.due_at = due_at
         """When a study is to be judged after an image."""
         self._idle: deque[IncomingDataSet] = deque(maxlen=_IDLE_BUFFERS)
@@ -94,7 +99,7 @@ class Receiver:
         try:
             return self._idle.pop()
         except IndexError:
-            return IncomingDataSet(self._spool)
+            return IncomingDataSet(self._spool, longest_bytes=self._longest_bytes)
 
     def take_back(self, data_set: IncomingDataSet) -> None:
         """An association needs it no more; its memory serves the next one."""

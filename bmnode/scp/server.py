@@ -45,7 +45,9 @@ class Acceptor:
     ) -> None:
         self._options = options
         self._clock = clock
-        receiver = Receiver(spool, database=database, clock=clock, due_at=quiet)
+        receiver = Receiver(
+            spool, database=database, clock=clock, due_at=quiet, longest_bytes=options.longest_data_set_bytes
+        )
         self._intake = Intake(receiver, spool=spool, database=database, clock=clock, options=options.journal)
         self._handlers = Handlers(options.policy, receiver=self._intake, database=database, clock=clock)
         self._server: AcceptorServer | None = None

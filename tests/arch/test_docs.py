@@ -171,7 +171,7 @@ def _audit_events() -> set[str]:
 
 def _event_of(call: ast.Call) -> Iterator[str]:
     name = ast.unparse(call.func).split(".")[-1]
-    if name in {"record", "_tell", "_audit"}:
+    if name in {"record", "_tell", "_audit", "end"}:
         for argument in call.args:
             yield from _texts(argument)
     if name in {"record_arrival", "Refusal", "_refuse"}:

@@ -12,7 +12,7 @@ from pynetdicom import AE, build_context
 
 from bmnode.scp import AcceptorOptions
 from bmnode.scp.contexts import VERIFICATION
-from tests.support.acceptor import ReceivingNode, receiving_node, store
+from tests.support.acceptor import SMALL_JOURNAL, ReceivingNode, receiving_node, store
 from tests.support.encoded import EncodedInstance, ct_slices, encode_instance, encoded_ct
 from tests.support.polling import eventually
 from tests.support.raw_peer import PeerClosedError
@@ -142,6 +142,31 @@ def test_a_pdu_beyond_what_was_negotiated_is_refused_at_its_head(tmp_path: Path,
                 store(peer, good)
         with node.peer(good) as peer:
             assert store(peer, good) == 0x0000
+
+
+def test_a_data_set_that_never_ends_is_cut_off(tmp_path: Path, good: EncodedInstance) -> None:
+    """Beyond the longest instance its association is aborted and audited, nothing stays, and others are served."""
+    limit = 8 << 20
+    options = AcceptorOptions(ae_title="BMNODE", bind="127.0.0.1", longest_data_set_bytes=limit, journal=SMALL_JOURNAL)
+    piece = _pdata((1, 0, bytes(1 << 16)))
+    with receiving_node(tmp_path / "node", options=options) as node:
+        with node.peer(good) as peer:
+            peer.send_raw(_pdata((1, 3, _command(good))))
+            for _ in range(limit // len(piece)):
+                peer.send_raw(piece)
+            eventually(lambda: len(_growing(node)) == 1, timeout_s=5)
+            with pytest.raises(PeerClosedError):
+                peer.send_raw(piece * 1000)
+        eventually(lambda: len(node.audit("endless_data_set")) == 1, timeout_s=5)
+        eventually(lambda: _growing(node) == [], timeout_s=5)
+        with node.peer(good) as peer:
+            assert store(peer, good) == 0x0000
+        assert len(node.files()) == 1
+
+
+def _growing(node: ReceivingNode) -> list[Path]:
+    """Files that are being written."""
+    return list(node.spool.incoming_directory.glob("*"))
 
 
 @pytest.mark.parametrize("illegal", ["another context", "a command", "a value that is too long", "an unknown context"])
