@@ -202,7 +202,7 @@ class Handlers:
         """Log and audit what happened to an association. AE titles and addresses are no patient data."""
         actor = association.requestor.ae_title or UNKNOWN_ACTOR
         _LOG.info(event, peer_ae=actor, peer_address=association.requestor.address, **fields)
-        self._audit(event, actor=actor, subject=_subject(association), outcome=outcome, detail=fields, late=True)
+        self._audit(event, actor=actor, subject=_subject(association), outcome=outcome, detail=fields)
 
     def _tell_refusal(self, refusal: Refusal, repeated: int) -> None:
         told = {"reason": refusal.reason, "explanation": refusal.explanation, "repeated": repeated or None}
@@ -211,17 +211,13 @@ class Handlers:
         subject = f"{refusal.actor}@{refusal.address}"
         self._audit(refusal.event, actor=refusal.actor, subject=subject, outcome="failure", detail=fields)
 
-    def _audit(
-        self, event: str, *, actor: str, subject: str, outcome: str, detail: Mapping[str, object], late: bool = False
-    ) -> None:
+    def _audit(self, event: str, *, actor: str, subject: str, outcome: str, detail: Mapping[str, object]) -> None:
+        """Have a line written, without waiting: while the database is locked, peers are answered all the same."""
         line = AuditLine(
             event=event, at=self._clock.now(), actor=actor, subject=subject, outcome=outcome, detail=detail
         )
         try:
-            if late:
-                self.late_audit.add(line)
-            else:
-                self.late_audit.write(line)
+            self.late_audit.add(line)
         except SQLAlchemyError as error:
             # What is told here changed nothing that is kept, so the sender still gets its answer;
             # that the trail has a gap stays in the log.

@@ -1,4 +1,4 @@
-"""Audit lines that nobody waits for: that associations came and went is written in batches, in its order."""
+"""Audit lines that nobody waits for: who came, went or was refused is written in batches, in its order."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ LULL_S = 0.05
 """[P] Nothing was told for so long."""
 LONGEST_S = 1.0
 """[P] Longest that a line waits to be written, as an instance waits to be filed."""
-_MOST_WAITING = 512
-"""Whoever tells of more waits until they are written: a flood is slowed, and takes no memory."""
+_MOST_WAITING = 4096
+"""[P] Whoever tells of more waits until they are written: a flood is slowed, and takes a few megabytes. Two thousand
+associations in the half minute for which a database may be locked stay below."""
 _LOG = structlog.get_logger(__name__)
 
 
@@ -24,7 +25,8 @@ class LateAudit:
     """Writes lines behind the back of those who tell them.
 
     The lines change nothing that is kept, so they need no transaction with anything. What the database does not
-    take is tried again. A node that is killed loses those of its last second.
+    take is tried again. A node that is killed loses those of its last second; the log, which is written at once,
+    has them.
 
     Args:
         database: holds the audit trail.
