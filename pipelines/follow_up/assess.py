@@ -35,7 +35,7 @@ from operators.kernels.lesion_matching.match import LESION_MATCH
 from operators.kernels.registration.skeletal_chain import BoneState
 from operators.kernels.response.contract import Assessment
 from operators.kernels.response.lesion_limits import (
-    FDG_LODGE2017,
+    FDG_QIBA2016,
     NAF_LIN2016,
     LesionInputs,
     LesionResponse,
@@ -70,7 +70,7 @@ RESPONSES: Mapping[LesionResponse, Code] = MappingProxyType(
         LesionResponse.NOT_EVALUABLE: Repeatability.NOT_KNOWN,
     }
 )
-TABLES: Mapping[str, LimitsTable] = MappingProxyType({"FDG": FDG_LODGE2017, "NaF": NAF_LIN2016})
+TABLES: Mapping[str, LimitsTable] = MappingProxyType({"FDG": FDG_QIBA2016, "NaF": NAF_LIN2016})
 """By tracer; of SUVmax."""
 ANEW = "The earlier scan was assessed anew in this run: no report of bmnode on it was at hand."
 SMALL = "A change is the difference of two measurements; without published limits it may be within their repeatability."

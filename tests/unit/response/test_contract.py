@@ -27,7 +27,9 @@ INPUTS = RecipInputs(baseline_volume_ml=1.0, follow_up_volume_ml=1.0, new_lesion
 def test_every_rule_names_itself_apart() -> None:
     """No two criteria share a method name, and each fits the 64 characters of a measurement's method."""
     modules = (bsi_change, mda, metrads, mipsma, pcwg3, percist, promise_pattern, recip, recist, uicc, who)
-    methods = [module.RULE.method for module in modules] + [lesion_limits.NAF_LIN2016.rule.method]
+    methods = [module.RULE.method for module in modules] + [
+        table.rule.method for table in (lesion_limits.NAF_LIN2016, lesion_limits.FDG_QIBA2016)
+    ]
     assert len(set(methods)) == len(methods)
     assert all(len(method) <= 64 for method in methods)
     assert {"PERCIST_1.0", "RECIP_1.0", "RECIST_1.1", "PCWG3_2+2_2016", "MDA_SUM_2004"} <= set(methods)

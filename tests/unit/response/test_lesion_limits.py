@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.kernels.response.lesion_limits import (
+    FDG_QIBA2016,
     NAF_LIN2016,
     LesionInputs,
     LesionResponse,
@@ -61,6 +62,15 @@ def test_table_is_that_of_the_paper(
     assert NAF_LIN2016.patient[metric] == Limits(lower=patient_lower, upper=patient_upper)
     ratios = (lower - 0.001, lower, upper, upper + 0.001)
     assert [response(lesion(10.0, 10.0 * ratio, metric)) for ratio in ratios] == [R.IPR, R.ISD, R.ISD, R.IPD]
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"), [(7.1, R.IPR), (7.2, R.ISD), (13.9, R.ISD), (14.0, R.IPD), (None, R.ICR)]
+)
+def test_fdg_changes_beyond_28_and_39_percent(after: float | None, expected: LesionResponse) -> None:
+    """Clinical reference 4.7: on FDG a SUVmax that falls by 28 % or rises by 39 % is still within repeatability."""
+    inputs = LesionInputs(tracer="FDG", metric=M.SUV_MAX, baseline_value=10.0, follow_up_value=after)
+    assert assess_lesion(inputs, table=FDG_QIBA2016).category is expected
 
 
 def test_a_patient_repeats_better_than_a_lesion() -> None:
