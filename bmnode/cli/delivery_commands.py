@@ -38,12 +38,7 @@ def list_deliveries(
     if json:
         emit_json({"deliveries": [document("delivery", item) for item in found]})
         return
-    rows = [
-        (item.job_id, item.destination, item.state, item.attempts, _status(item), item.last_error, item.next_attempt_at)
-        for item in found
-    ]
-    columns = ("job", "destination", "state", "attempts", "status", "last error", "next attempt")
-    emit_table(columns, rows, empty="no delivery" if state is None else f"no {state} delivery")
+    emit_deliveries(found, empty="no delivery" if state is None else f"no {state} delivery")
 
 
 @app.command("retry", epilog="Example: bmnode delivery retry --all-dead")
@@ -94,6 +89,15 @@ def _owed(
         return [item for item in found if again or item.state is not DeliveryState.DELIVERED]
     dead = deliveries.list(state=DeliveryState.DEAD, limit=1_000_000)
     return [item for item in dead if destination in {None, item.destination}]
+
+
+def emit_deliveries(found: Sequence[DeliveryRecord], *, empty: str = "no delivery") -> None:
+    """Deliveries for people, with what the destination answered last."""
+    rows = [
+        (item.job_id, item.destination, item.state, item.attempts, _status(item), item.last_error, item.next_attempt_at)
+        for item in found
+    ]
+    emit_table(("job", "destination", "state", "attempts", "status", "last error", "next attempt"), rows, empty=empty)
 
 
 def _status(item: DeliveryRecord) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bmnode.cli.delivery_commands import emit_deliveries
 from bmnode.cli.documents import KINDS, document
 from bmnode.cli.exit_codes import FAILED, NOT_ASSESSABLE
 from bmnode.cli.output import emit_json, emit_record, emit_table, progress_bar, say, shown
@@ -172,11 +173,7 @@ class _Details:
         emit_table(("at", "event", "state", "detail"), rows, empty="no history")
         results = [(result.kind, result.sop_instance_uid, result.path) for result in self.results]
         emit_table(("kind", "SOP Instance UID", "file"), results, empty="no result yet")
-        deliveries = [
-            (item.destination, item.state, item.attempts, item.last_error, item.next_attempt_at)
-            for item in self.deliveries
-        ]
-        emit_table(("destination", "state", "attempts", "last error", "next attempt"), deliveries, empty="no delivery")
+        emit_deliveries(self.deliveries)
 
 
 def _details(session: Session, job_id: str) -> _Details:

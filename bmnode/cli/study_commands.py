@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bmnode.cli import prior_commands
+from bmnode.cli.delivery_commands import emit_deliveries
 from bmnode.cli.documents import document
 from bmnode.cli.output import emit_json, emit_record, emit_table, say
 from bmnode.cli.session import JsonOption, session_of
@@ -62,23 +63,26 @@ def list_studies(
 
 @app.command("show", epilog="Example: bmnode study show 1.2.840.113619.2.55.3.1 --json")
 def show(context: typer.Context, study_uid: StudyUid, json: JsonOption = False) -> None:
-    """Show one study: its series, its revisions and what was decided, its jobs.
+    """Show one study: its series, its revisions and what was decided, its jobs, its results on their way.
 
-    JSON: the keys of study, and `series`, a list of series; `revisions`, a list of revision; `jobs`, a list of job.
+    JSON: the keys of study, and `series`, a list of series; `revisions`, a list of revision; `jobs`, a list of job;
+    `deliveries`, a list of delivery.
     """
-    from bmnode.storage import Instances, Jobs, Studies
+    from bmnode.storage import Deliveries, Instances, Jobs, Studies
 
     with session_of(context).read() as connection:
         study = Studies(connection).get(study_uid)
         revisions = Studies(connection).revisions(study_uid)
         series = _series(Instances(connection).of_study(study_uid))
         jobs = Jobs(connection).of_study(study_uid)
+        deliveries = [item for job in jobs for item in Deliveries(connection).of_job(job.job_id)]
     head = _study(study, revisions[-1] if revisions else None)
     if json:
         parts = {
             "series": series,
             "revisions": [document("revision", revision) for revision in revisions],
             "jobs": [document("job", job) for job in jobs],
+            "deliveries": [document("delivery", item) for item in deliveries],
         }
         emit_json(head | parts)
         return
@@ -89,6 +93,7 @@ def show(context: typer.Context, study_uid: StudyUid, json: JsonOption = False) 
     emit_table(("revision", "frozen", "branch", "decision", "explanation"), rows, empty="no revision yet")
     jobs_rows = [(job.job_id, job.revision, job.pipeline, job.state, job.outcome, job.reason) for job in jobs]
     emit_table(("job", "revision", "pipeline", "state", "outcome", "reason"), jobs_rows, empty="no job")
+    emit_deliveries(deliveries)
 
 
 @app.command("rerun", epilog="Example: bmnode study rerun 1.2.840.113619.2.55.3.1")

@@ -46,6 +46,16 @@ def test_shown_study_has_series_revisions_and_jobs(run: Run, database: Database)
     assert JOB in run("study", "show", STUDY).out
 
 
+def test_a_study_tells_where_its_results_are_and_why(run: Run, database: Database) -> None:
+    """Somebody who asks for one study sees which destination has not got it, and what that one said."""
+    (delivery,) = run("study", "show", STUDY, "--json").json["deliveries"]
+    assert (delivery["destination"], delivery["state"]) == ("pacs", "dead")
+    assert (delivery["last_status"], delivery["last_error"]) == (0xA700, "out of resources")
+    told = run("study", "show", STUDY).out
+    assert "0xA700" in told
+    assert "out of resources" in told
+
+
 def test_rerun_queues_the_jobs_of_the_last_revision(run: Run, database: Database, outside: Outside) -> None:
     """A study is processed again: its job is queued from its first attempt and handed to the engine."""
     answer = run("study", "rerun", STUDY, "--json")
