@@ -164,6 +164,15 @@ class PeerUnreachableError(DeliveryError):
     exit_code = 5
 
 
+class AssociationRejectedError(PeerUnreachableError):
+    """The peer rejected the association. Have its administrator let this node's AE title and address in."""
+
+    def __init__(self, message: str, *, reason: tuple[int, int, int]) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Result, source and reason of PS3.8 Table 9-21."""
+
+
 class PeerRefusedError(DeliveryError):
     """The peer answered with a failure status or refused the presentation context."""
 

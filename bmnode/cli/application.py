@@ -10,6 +10,7 @@ import typer
 from bmnode import __version__
 from bmnode.cli import (
     audit_commands,
+    check_command,
     config_commands,
     delivery_commands,
     demo,
@@ -71,6 +72,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
+    app.command("check", epilog=check_command.EXAMPLE)(check_command.check)
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("run", epilog=run_command.EXAMPLE)(run_command.run)
     app.command("simulate", epilog=simulate_command.EXAMPLE)(simulate_command.simulate)

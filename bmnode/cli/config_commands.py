@@ -13,16 +13,18 @@ from bmnode.cli.exit_codes import USAGE
 from bmnode.cli.output import emit_json, emit_table, say
 from bmnode.cli.serve import PROCESSES
 from bmnode.cli.session import JsonOption, Session, session_of
-from bmnode.errors import ConfigError, NotFoundError, PeerRefusedError, PeerUnreachableError
+from bmnode.errors import AssociationRejectedError, ConfigError, NotFoundError, PeerRefusedError, PeerUnreachableError
 
 if TYPE_CHECKING:
-    from bmnode.config.check import ConfigFinding
+    from bmnode.config.finding import Finding
     from bmnode.domain.records import AuditEntry
 
 app = typer.Typer(help="Write, show and check the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
 _APPLIED_WITHIN_S = 60.0
 _POLL_S = 0.1
+CALLING_AE_UNKNOWN = (1, 1, 3)
+"""PS3.8 Table 9-21: rejected for good, by the service user: calling AE title not recognized."""
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
 
 
@@ -76,19 +78,18 @@ def check(context: typer.Context, json: JsonOption = False) -> None:
 
     Exits 2 if there is an error. JSON: `file`; `ok`, whether there is none; `findings`, a list of finding.
     """
-    from bmnode.config.check import ConfigFinding, Severity, check_settings
+    from bmnode.config.check import check_settings
+    from bmnode.config.finding import Finding, Severity
 
     session = session_of(context)
-    findings: tuple[ConfigFinding, ...]
+    findings: tuple[Finding, ...]
     file: Path | None = session.config
     try:
         settings = session.settings
         file = settings.file
-        findings = check_settings(settings, answers_as_us=lambda: _answers(session), now=session.now())
+        findings = check_settings(settings, answers_as_us=lambda: node_answers(session), now=session.now())
     except ConfigError as error:
-        findings = tuple(
-            ConfigFinding(severity=Severity.ERROR, key="", message=line) for line in str(error).splitlines()
-        )
+        findings = tuple(Finding(severity=Severity.ERROR, key="", message=line) for line in str(error).splitlines())
     fine = all(finding.severity is not Severity.ERROR for finding in findings)
     if json:
         emit_json({"file": plain(file), "ok": fine, "findings": [document("finding", item) for item in findings]})
@@ -157,8 +158,11 @@ def _answer(entry: AuditEntry) -> Any:
     )
 
 
-def _answers(session: Session) -> bool:
-    """Whether what listens on the node's port answers to the node's AE title."""
+def node_answers(session: Session) -> bool:
+    """Whether what listens on the node's port answers to the node's AE title.
+
+    A node that takes configured peers alone does not know the caller, and says so: that is an answer too.
+    """
     from bmnode.config.certificates import read_certificates
     from bmnode.config.tls_settings import Listen
     from bmnode.domain.peers import Peer
@@ -171,6 +175,8 @@ def _answers(session: Session) -> bool:
         name = read_certificates(files.certificate)[0].name if files is not None and tls else None
         myself = Peer(name="myself", ae_title=node.ae_title, host=host, port=node.port, tls=tls, certificate_name=name)
         session.services.echo(session.settings, session.services.clock).echo(myself)
+    except AssociationRejectedError as error:
+        return error.reason == CALLING_AE_UNKNOWN
     except (PeerUnreachableError, PeerRefusedError, ConfigError):
         return False
     return True

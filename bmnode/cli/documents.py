@@ -170,7 +170,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     },
     "finding": {
         "severity": "`error`, `warning` or `ok`",
-        "key": "setting",
+        "key": "setting, or what else was looked at, as `journal` or `destination.pacs`",
         "message": "what is so, and what to do about it",
     },
     "pipeline": {

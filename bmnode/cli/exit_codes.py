@@ -17,8 +17,8 @@ INTERRUPTED = 130
 
 MEANINGS = {
     OK: "Done.",
-    FAILED: "It failed; the message says why. Also: a job that was followed failed, an audit trail that is broken, an "
-    "evaluation that missed a target.",
+    FAILED: "It failed; the message says why. Also: a job that was followed failed, an audit trail that is broken, a "
+    "node that needs a hand (`bmnode check`), an evaluation that missed a target.",
     USAGE: "The command or the configuration is wrong; the message names the option or the key.",
     errors.NotFoundError.exit_code: "The study, job, peer or file that was named does not exist.",
     errors.NodeLockedError.exit_code: "The node is running already on this data directory.",

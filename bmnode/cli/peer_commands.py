@@ -9,7 +9,7 @@ import typer
 from bmnode.cli.documents import document
 from bmnode.cli.output import emit_json, emit_table, say
 from bmnode.cli.session import JsonOption, Session, session_of
-from bmnode.errors import ConfigError, PeerRefusedError, PeerUnreachableError
+from bmnode.errors import AssociationRejectedError, ConfigError, PeerRefusedError, PeerUnreachableError
 
 if TYPE_CHECKING:
     from bmnode.domain.peers import Peer
@@ -136,7 +136,12 @@ def echo(
             raise typer.Exit(code)
 
 
-_OUTCOMES = {PeerUnreachableError: "unreachable", PeerRefusedError: "refused", ConfigError: "misconfigured"}
+_OUTCOMES = {
+    PeerUnreachableError: "unreachable",
+    AssociationRejectedError: "unreachable",
+    PeerRefusedError: "refused",
+    ConfigError: "misconfigured",
+}
 
 
 def _ask(session: Session, peer: Peer) -> dict[str, Any]:

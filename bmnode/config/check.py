@@ -10,13 +10,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bmnode.config.certificates import Certificate, read_certificates
+from bmnode.config.finding import Finding, Severity
 from bmnode.config.settings import Accept, Settings
 from bmnode.errors import ConfigError
 from bmnode.tls import server_context
@@ -27,32 +26,13 @@ _LOCK_S = 2.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class Severity(StrEnum):
-    """How much a finding matters: an error keeps the node from working, a warning may be meant."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    OK = "ok"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigFinding:
-    """One thing that was looked at."""
-
-    severity: Severity
-    key: str
-    """The setting, written as in the file."""
-    message: str
-    """What is so, and what to do about it."""
-
-
 def check_settings(
     settings: Settings,
     *,
     answers_as_us: Callable[[], bool],
     now: datetime,
     environ: Mapping[str, str] | None = None,
-) -> tuple[ConfigFinding, ...]:
+) -> tuple[Finding, ...]:
     """Look at directories, database, port, AE titles, certificates, routes and passwords.
 
     Args:
@@ -74,34 +54,34 @@ def check_settings(
     )
 
 
-def _directories(settings: Settings) -> Iterator[ConfigFinding]:
+def _directories(settings: Settings) -> Iterator[Finding]:
     folders = {"node.data_dir": settings.node.data_dir, "spool.directory": settings.spool_directory}
     if settings.log.file is not None:
         folders["log.file"] = settings.log.file.parent
     for key, folder in folders.items():
         there = _existing(folder)
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            yield _error(key, f"{folder} cannot be written to by this user; change its rights or the setting")
+            yield Finding.error(key, f"{folder} cannot be written to by this user; change its rights or the setting")
         else:
-            yield _ok(key, f"{folder} can be written to")
+            yield Finding.ok(key, f"{folder} can be written to")
     free_mb = shutil.disk_usage(_existing(settings.spool_directory)).free // _MB
     if free_mb < settings.spool.min_free_mb:
-        yield _error(
+        yield Finding.error(
             "spool.min_free_mb",
             f"{free_mb} MB are free, {settings.spool.min_free_mb} MB are asked for: images would be refused",
         )
     else:
-        yield _ok("spool.min_free_mb", f"{free_mb} MB are free")
+        yield Finding.ok("spool.min_free_mb", f"{free_mb} MB are free")
 
 
-def _database(settings: Settings) -> Iterator[ConfigFinding]:
+def _database(settings: Settings) -> Iterator[Finding]:
     """A database in a file: whether it is there, and lets itself be written. One of a server is not looked at."""
     file = settings.database_file
     if file is None:
         return
     key = "database.url"
     if not file.is_file():
-        yield _ok(key, f"{file} is not there yet; the node makes it")
+        yield Finding.ok(key, f"{file} is not there yet; the node makes it")
         return
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=_LOCK_S, isolation_level=None)) as probe:
@@ -110,11 +90,15 @@ def _database(settings: Settings) -> Iterator[ConfigFinding]:
     except sqlite3.OperationalError as error:
         locked = error.sqlite_errorname == "SQLITE_BUSY"
         told = f"{file} is locked: images are taken and wait until the lock is gone; find out which program holds it"
-        yield _warning(key, told) if locked else _error(key, f"{file} cannot be written: {error.sqlite_errorname}")
+        yield (
+            Finding.warning(key, told)
+            if locked
+            else Finding.error(key, f"{file} cannot be written: {error.sqlite_errorname}")
+        )
     except sqlite3.DatabaseError as error:
-        yield _error(key, f"{file} is no database that can be read: {error.sqlite_errorname}; restore a backup")
+        yield Finding.error(key, f"{file} is no database that can be read: {error.sqlite_errorname}; restore a backup")
     else:
-        yield _ok(key, f"{file} can be written")
+        yield Finding.ok(key, f"{file} can be written")
 
 
 def _existing(folder: Path) -> Path:
@@ -124,7 +108,7 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _port(settings: Settings, answers_as_us: Callable[[], bool]) -> ConfigFinding:
+def _port(settings: Settings, answers_as_us: Callable[[], bool]) -> Finding:
     node = settings.node
     family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -134,48 +118,54 @@ def _port(settings: Settings, answers_as_us: Callable[[], bool]) -> ConfigFindin
             probe.bind((node.bind, node.port))
         except OSError as error:
             return _unusable_port(settings, error, answers_as_us)
-    return _ok("node.port", f"port {node.port} on {node.bind} is free")
+    return Finding.ok("node.port", f"port {node.port} on {node.bind} is free")
 
 
-def _unusable_port(settings: Settings, error: OSError, answers_as_us: Callable[[], bool]) -> ConfigFinding:
+def _unusable_port(settings: Settings, error: OSError, answers_as_us: Callable[[], bool]) -> Finding:
     node = settings.node
     if error.errno == errno.EADDRINUSE:
         if answers_as_us():
-            return _ok("node.port", f"this node answers on port {node.port}")
-        return _error("node.port", f"another program listens on port {node.port}; stop it or choose another port")
+            return Finding.ok("node.port", f"this node answers on port {node.port}")
+        return Finding.error(
+            "node.port", f"another program listens on port {node.port}; stop it or choose another port"
+        )
     if error.errno == errno.EACCES:
-        return _error("node.port", f"this user may not listen on port {node.port}; ports below 1024 need rights")
-    return _error("node.bind", f"{node.bind} is not an address of this machine ({os.strerror(error.errno or 0)})")
+        return Finding.error("node.port", f"this user may not listen on port {node.port}; ports below 1024 need rights")
+    return Finding.error(
+        "node.bind", f"{node.bind} is not an address of this machine ({os.strerror(error.errno or 0)})"
+    )
 
 
-def _ae_titles(settings: Settings) -> Iterator[ConfigFinding]:
+def _ae_titles(settings: Settings) -> Iterator[Finding]:
     for name, peer in settings.peers.items():
         if peer.ae_title == settings.node.ae_title:
-            yield _warning(f"peers.{name}.ae_title", f"is the node's own AE title, {peer.ae_title}")
+            yield Finding.warning(f"peers.{name}.ae_title", f"is the node's own AE title, {peer.ae_title}")
     places = Counter((peer.ae_title, peer.host, peer.port) for peer in settings.peers.values())
     for (title, host, port), count in places.items():
         if count > 1:
-            yield _warning("peers", f"{count} peers are the same {title} at {host}:{port}: a result is sent twice")
+            yield Finding.warning(
+                "peers", f"{count} peers are the same {title} at {host}:{port}: a result is sent twice"
+            )
 
 
-def _senders(settings: Settings) -> Iterator[ConfigFinding]:
+def _senders(settings: Settings) -> Iterator[Finding]:
     accept, is_open = settings.receive.accept, settings.node.bind not in _LOOPBACK
     if accept is Accept.CONFIGURED and not settings.peers:
-        yield _error("receive.accept", "takes only configured peers and there is none: nobody can send")
+        yield Finding.error("receive.accept", "takes only configured peers and there is none: nobody can send")
     if accept is Accept.LOCAL and is_open and not settings.peers:
-        yield _warning("receive.accept", "takes only configured peers from outside and there is none")
+        yield Finding.warning("receive.accept", "takes only configured peers from outside and there is none")
     if accept is Accept.ANY and is_open:
-        yield _warning("receive.accept", "takes images from everyone who reaches the port; see `local`")
+        yield Finding.warning("receive.accept", "takes images from everyone who reaches the port; see `local`")
 
 
-def _certificates(settings: Settings, now: datetime) -> Iterator[ConfigFinding]:
+def _certificates(settings: Settings, now: datetime) -> Iterator[Finding]:
     files = settings.tls.files
     if files is None:
         return
     try:
         server_context(files)
     except ConfigError as error:
-        yield _error("tls", str(error))
+        yield Finding.error("tls", str(error))
         return
     own, *between = read_certificates(files.certificate)
     yield _certificate("tls.certificate", own, now)
@@ -183,52 +173,42 @@ def _certificates(settings: Settings, now: datetime) -> Iterator[ConfigFinding]:
     for item in read_certificates(files.authorities):
         found = _certificate("tls.authorities", item, now)
         # Others may still vouch for the peers.
-        yield found if found.severity is not Severity.ERROR else _warning(found.key, found.message)
+        yield found if found.severity is not Severity.ERROR else Finding.warning(found.key, found.message)
 
 
-def _certificate(key: str, certificate: Certificate, now: datetime) -> ConfigFinding:
+def _certificate(key: str, certificate: Certificate, now: datetime) -> Finding:
     fault = certificate.fault(now)
     if fault is not None:
-        return _error(key, f"{certificate.name}: {fault}")
+        return Finding.error(key, f"{certificate.name}: {fault}")
     days = (certificate.not_after - now).days
     message = f"{certificate.name}: expires in {days} day(s), on {certificate.not_after:%Y-%m-%d}"
-    return _warning(key, message) if certificate.expires_soon(now) else _ok(key, message)
+    return Finding.warning(key, message) if certificate.expires_soon(now) else Finding.ok(key, message)
 
 
-def _passwords(settings: Settings, variables: Mapping[str, str]) -> Iterator[ConfigFinding]:
+def _passwords(settings: Settings, variables: Mapping[str, str]) -> Iterator[Finding]:
     for name, peer in settings.peers.items():
         for part in ("rest_password_env", "dicomweb_password_env", "dicomweb_token_env"):
             variable: str | None = getattr(peer, part)
             if variable is None:
                 continue
             if variables.get(variable):
-                yield _ok(f"peers.{name}.{part}", f"{variable} is set")
+                yield Finding.ok(f"peers.{name}.{part}", f"{variable} is set")
             else:
-                yield _error(f"peers.{name}.{part}", f"the environment variable {variable} is not set")
+                yield Finding.error(f"peers.{name}.{part}", f"the environment variable {variable} is not set")
         has_secret = peer.dicomweb_user is not None or peer.dicomweb_token_env is not None
         url = urlsplit(peer.dicomweb_url or "")
         if has_secret and url.scheme == "http" and url.hostname not in _LOOPBACK:
-            yield _warning(f"peers.{name}.dicomweb_url", "sends its password or token in clear text; use https")
+            yield Finding.warning(f"peers.{name}.dicomweb_url", "sends its password or token in clear text; use https")
 
 
-def _routes(settings: Settings) -> Iterator[ConfigFinding]:
+def _routes(settings: Settings) -> Iterator[Finding]:
     enabled = [route for route in settings.routes if route.enabled]
     if not enabled:
-        yield _warning("routes", "no route is enabled: studies are received and kept, and nothing is assessed")
+        yield Finding.warning("routes", "no route is enabled: studies are received and kept, and nothing is assessed")
     for route in enabled:
-        yield _ok(f"routes.{route.name}", f"sends to {', '.join(route.destinations)}")
+        yield Finding.ok(f"routes.{route.name}", f"sends to {', '.join(route.destinations)}")
         for modality in route.modalities:
             if modality != modality.upper():
-                yield _warning(f"routes.{route.name}.modalities", f"{modality!r}: modalities are written in capitals")
-
-
-def _ok(key: str, message: str) -> ConfigFinding:
-    return ConfigFinding(severity=Severity.OK, key=key, message=message)
-
-
-def _warning(key: str, message: str) -> ConfigFinding:
-    return ConfigFinding(severity=Severity.WARNING, key=key, message=message)
-
-
-def _error(key: str, message: str) -> ConfigFinding:
-    return ConfigFinding(severity=Severity.ERROR, key=key, message=message)
+                yield Finding.warning(
+                    f"routes.{route.name}.modalities", f"{modality!r}: modalities are written in capitals"
+                )

@@ -19,7 +19,7 @@ from pynetdicom.presentation import PresentationContext
 from bmnode.clock import Clock
 from bmnode.delivery.presentation import Outgoing, SyntaxPair, batches
 from bmnode.domain.peers import Peer, check_ae_title
-from bmnode.errors import PeerRefusedError, PeerUnreachableError
+from bmnode.errors import AssociationRejectedError, PeerRefusedError, PeerUnreachableError
 from bmnode.reactor_gate import hold_while_waiting
 from bmnode.tls import TlsFiles, call_by_tls
 
@@ -230,14 +230,22 @@ class CStoreSender:
             tls_args=call_by_tls(peer, self._tls),
         )
         if association.is_rejected:
-            answer = association.acceptor.primitive
-            reason = answer.reason_str if answer is not None else "no reason given"
-            raise PeerUnreachableError(f"{_called(peer)} rejected the association: {reason}")
+            raise _rejection(peer, association)
         if not association.is_established and not association.rejected_contexts:
             checks = "host, port, AE titles and certificates" if peer.tls else "host, port and AE titles"
             raise PeerUnreachableError(f"no association with {_called(peer)}: check {checks}")
         hold_while_waiting(association)
         return association
+
+
+def _rejection(peer: Peer, association: Association) -> PeerUnreachableError:
+    answer = association.acceptor.primitive
+    if answer is None or answer.result is None or answer.result_source is None or answer.diagnostic is None:
+        return PeerUnreachableError(f"{_called(peer)} rejected the association: no reason given")
+    return AssociationRejectedError(
+        f"{_called(peer)} rejected the association: {answer.reason_str}",
+        reason=(answer.result, answer.result_source, answer.diagnostic),
+    )
 
 
 def _accepted(association: Association) -> set[SyntaxPair]:

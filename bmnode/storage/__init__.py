@@ -5,6 +5,7 @@ from bmnode.storage.database import Database
 from bmnode.storage.deliveries import Deliveries
 from bmnode.storage.instances import InstanceLookup, Instances
 from bmnode.storage.jobs import Jobs
+from bmnode.storage.overview import FailedJob, Outbox, Overview
 from bmnode.storage.priors import Examinations, FetchedPriors, PriorSearches
 from bmnode.storage.results import Results
 from bmnode.storage.studies import DueAt, Studies
@@ -16,10 +17,13 @@ __all__ = [
     "Deliveries",
     "DueAt",
     "Examinations",
+    "FailedJob",
     "FetchedPriors",
     "InstanceLookup",
     "Instances",
     "Jobs",
+    "Outbox",
+    "Overview",
     "PriorSearches",
     "Results",
     "Studies",

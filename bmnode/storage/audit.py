@@ -15,6 +15,8 @@ from bmnode.storage.tables import audit
 
 GENESIS = "0" * 64
 """What the first line is chained to."""
+_PAGE_LINES = 10_000
+"""Read at once when the chain is proven: a trail may be longer than memory."""
 
 
 def chain_hash(
@@ -106,19 +108,33 @@ class AuditTrail:
         query = sa.select(audit).where(audit.c.sequence > sequence).order_by(audit.c.sequence).limit(limit)
         return [AuditEntry(**row) for row in self._connection.execute(query).mappings()]
 
-    def first_broken(self) -> int | None:
-        """The sequence number of the first line that was changed, removed or moved; None where the chain holds."""
-        previous_hash = GENESIS
-        for expected, entry in enumerate(self.entries(), start=1):
-            told = chain_hash(
-                previous_hash,
-                sequence=expected,
-                at=entry.at,
-                event=entry.event,
-                outcome=entry.outcome,
-                rest=(entry.actor, entry.subject, entry.detail),
-            )
-            if entry.sequence != expected or told != entry.hash:
-                return expected
-            previous_hash = entry.hash
+    def first_broken(self, *, after: int = 0) -> int | None:
+        """The sequence number of the first line that was changed, removed or moved; None where the chain holds.
+
+        Args:
+            after: lines up to this one are taken as they are; 0 for the proof of all.
+        """
+        start = self.following(after - 1, limit=1) if after else ()
+        if after and (not start or start[0].sequence != after):
+            return after
+        previous_hash = start[0].hash if start else GENESIS
+        expected = after + 1
+        while page := self.following(expected - 1, limit=_PAGE_LINES):
+            for entry in page:
+                if entry.sequence != expected or _told(entry, previous_hash) != entry.hash:
+                    return expected
+                previous_hash = entry.hash
+                expected += 1
         return None
+
+
+def _told(entry: AuditEntry, previous_hash: str) -> str:
+    """The hash that a line has where nobody changed it."""
+    return chain_hash(
+        previous_hash,
+        sequence=entry.sequence,
+        at=entry.at,
+        event=entry.event,
+        outcome=entry.outcome,
+        rest=(entry.actor, entry.subject, entry.detail),
+    )

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from bmnode.errors import StorageError
@@ -73,6 +74,13 @@ class Database:
         """The migration that the database is at; None before the first."""
         with self.read() as connection:
             return MigrationContext.configure(connection).get_current_revision()
+
+    @staticmethod
+    def newest_schema() -> str | None:
+        """The migration that this version of bmnode brings a database to."""
+        config = AlembicConfig()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        return ScriptDirectory.from_config(config).get_current_head()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

@@ -68,8 +68,9 @@ class Ground:
         return int(ended.value.code or 0), json.loads(self.capsys.readouterr().out)
 
     def findings(self) -> Mapping[str, str]:
-        """Severity by setting of what `config check` finds."""
-        return {item["key"]: item["severity"] for item in self.ask("config", "check")[1]["findings"]}
+        """Severity by what was looked at, as `check` tells it; by its worst."""
+        found = self.ask("check")[1]["findings"]
+        return {item["key"]: item["severity"] for item in reversed(found)}
 
     def is_through(self, *instances: EncodedInstance) -> bool:
         """Whether every image has its row and its bytes in the spool, and the study's results were delivered."""

@@ -19,6 +19,7 @@ HELP = {path.removeprefix("bmnode "): " ".join((found.help or "").split()) for p
 CALLS = [
     ("config init", ("new.toml",)),
     ("config show", ()),
+    ("check", ()),
     ("config check", ()),
     ("peer list", ()),
     ("peer add", ("x", "--ae-title", "X", "--host", "h", "--port", "1")),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bmnode.clock import SystemClock
-from bmnode.config.check import ConfigFinding, Severity, check_settings
+from bmnode.config.check import check_settings
+from bmnode.config.finding import Finding, Severity
 from bmnode.config.settings import Settings
 from bmnode.config.sources import parse_settings
 from bmnode.testing.ports import free_ports
@@ -31,12 +32,12 @@ def taken() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-def _found(settings: Settings) -> dict[str, ConfigFinding]:
+def _found(settings: Settings) -> dict[str, Finding]:
     found = check_settings(settings, answers_as_us=lambda: False, now=NOW, environ={})
     return {item.key: item for item in found}
 
 
-def _check(text: str = "", *, port: int | None = None, ours: bool = False, **environ: str) -> dict[str, ConfigFinding]:
+def _check(text: str = "", *, port: int | None = None, ours: bool = False, **environ: str) -> dict[str, Finding]:
     node = f"[node]\nport = {port or free_ports(1)[0]}\n"
     settings = parse_settings(node + text, file=None)
     findings = check_settings(settings, answers_as_us=lambda: ours, now=NOW, environ=environ)
@@ -139,7 +140,7 @@ def test_a_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
     assert _check(text)["tls"].severity is Severity.ERROR
 
 
-def _database_finding(folder: Path) -> ConfigFinding:
+def _database_finding(folder: Path) -> Finding:
     settings = parse_settings(f'[node]\nport = {free_ports(1)[0]}\ndata_dir = "{folder}"\n', file=None)
     return _found(settings)["database.url"]
 
