@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender, SenderTimeouts
@@ -146,48 +147,80 @@ def test_ours_send_to_dcmtk(ours: TlsFiles, theirs: TlsFiles, tmp_path: Path) ->
     assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
-def test_ours_do_not_send_to_whom_nobody_vouches_for(ours: TlsFiles, tmp_path: Path) -> None:
-    """An archive with a certificate of another authority, or an expired one, gets no image."""
+EXPIRED, EARLY, UNKNOWN = (
+    "certificate has expired", "certificate is not yet valid", "unable to get local issuer certificate",
+)  # fmt: skip
+SELF_SIGNED, UNSUITABLE = "self-signed certificate", "unsuitable certificate purpose"
+
+
+def _strangers(authority: Authority, tmp_path: Path) -> dict[str, TlsFiles]:
+    """Certificates that do not hold, by what OpenSSL says of them."""
     other = Authority(folder=tmp_path / "other", name="other")
-    unknown = replace(other.issue("archive"), authorities=ours.authorities)
+    return {
+        EXPIRED: authority.issue("late", days=(-10, -1)),
+        EARLY: authority.issue("early", days=(1, 10)),
+        UNKNOWN: replace(other.issue("unknown"), authorities=authority.file),
+        SELF_SIGNED: TlsFiles(certificate=other.file, key=other.write_key(), authorities=authority.file),
+        UNSUITABLE: authority.issue("signer", uses=[ExtendedKeyUsageOID.CODE_SIGNING]),
+    }
+
+
+@pytest.mark.parametrize("reason", [EXPIRED, EARLY, UNKNOWN, UNSUITABLE])
+def test_ours_do_not_send_to_whom_nobody_vouches_for(
+    authority: Authority, ours: TlsFiles, tmp_path: Path, reason: str
+) -> None:
+    """An archive of DCMTK's with a certificate that does not hold gets no image."""
+    stranger = _strangers(authority, tmp_path)[reason]
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
-    with _storescp(unknown, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
+    with _storescp(stranger, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
         _sender(ours).send(_peer(port), paths)
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def _strangers(authority: Authority, tmp_path: Path) -> dict[str, TlsFiles]:
-    other = Authority(folder=tmp_path / "other", name="other")
-    return {
-        "certificate has expired": authority.issue("late", days=(-10, -1)),
-        "certificate is not yet valid": authority.issue("early", days=(1, 10)),
-        "unable to get local issuer certificate": replace(other.issue("unknown"), authorities=authority.file),
-    }
+def test_dcmtk_takes_nothing_from_whom_nobody_vouches_for(
+    authority: Authority, theirs: TlsFiles, tmp_path: Path
+) -> None:
+    """Its storescp checks the certificate that we show: one of another authority does not do."""
+    stranger = _strangers(authority, tmp_path)[UNKNOWN]
+    paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
+    with _storescp(theirs, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
+        _sender(stranger).send(_peer(port), paths)
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "reason", ["certificate has expired", "certificate is not yet valid", "unable to get local issuer certificate"]
-)
+@pytest.mark.parametrize("reason", [EXPIRED, EARLY, UNKNOWN, SELF_SIGNED, UNSUITABLE])
 def test_a_certificate_that_does_not_hold_is_refused(
     node: ReceivingNode, authority: Authority, theirs: TlsFiles, tmp_path: Path, reason: str
 ) -> None:
-    """Expired, not yet valid, of an unknown authority: no association, the reason audited, the next peer served."""
+    """Expired, early, of no authority, for another purpose: no association, the reason audited, the next served."""
     with pytest.raises(PeerUnreachableError):
         _sender(_strangers(authority, tmp_path)[reason]).echo(_peer(node.port))
     eventually(lambda: reason in _reasons(node), timeout_s=5)
     _sender(theirs).echo(_peer(node.port))
 
 
-def test_dcmtk_with_a_certificate_of_another_authority_is_refused(
-    node: ReceivingNode, storescu: Path, authority: Authority, tmp_path: Path
+@pytest.mark.parametrize("reason", [EXPIRED, UNKNOWN])
+def test_dcmtk_with_a_certificate_that_does_not_hold_is_refused(
+    node: ReceivingNode, storescu: Path, authority: Authority, tmp_path: Path, reason: str
 ) -> None:
     """What our own client does not get, DCMTK does not get either."""
-    stranger = _strangers(authority, tmp_path)["unable to get local issuer certificate"]
+    stranger = _strangers(authority, tmp_path)[reason]
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
     command: list[str | Path] = [storescu, *_dcmtk_tls(stranger), "-aec", "BMNODE", LOOPBACK, str(node.port), *paths]
     done = subprocess.run(command, env=dcmtk_environment(), capture_output=True, timeout=60, check=False)
     assert done.returncode != 0
     eventually(lambda: "tls_failed" in _reasons(node), timeout_s=5)
+    assert reason in _reasons(node)
+    assert node.files() == []
+
+
+def test_dcmtk_in_clear_text_is_refused(node: ReceivingNode, storescu: Path, tmp_path: Path) -> None:
+    """A scanner whose TLS somebody forgot to switch on is told by its own tool, and the trail says why."""
+    paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
+    command: list[str | Path] = [storescu, "-aec", "BMNODE", LOOPBACK, str(node.port), *paths]
+    done = subprocess.run(command, env=dcmtk_environment(), capture_output=True, timeout=60, check=False)
+    assert done.returncode != 0
+    eventually(lambda: "clear_text_on_tls_port" in _reasons(node), timeout_s=5)
     assert node.files() == []
 
 

@@ -16,6 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from bmnode.clock import SystemClock
 from bmnode.tls import TlsFiles
 
+EITHER_SIDE = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+"""A node calls and is called."""
 _DAY = timedelta(days=1)
 
 
@@ -45,12 +47,17 @@ class Authority:
         """Its own certificate."""
         return self.folder / f"{self.name}.pem"
 
+    def write_key(self) -> Path:
+        """Its own private key in a file, for whoever shows the authority's certificate as its own."""
+        return self._write_key(self.name, self._key)
+
     def issue(
         self,
         name: str,
         *,
         hosts: Sequence[str] = ("127.0.0.1", "localhost"),
         days: tuple[float, float] = (-1, 365),
+        uses: Sequence[x509.ObjectIdentifier] = EITHER_SIDE,
     ) -> TlsFiles:
         """A certificate for these hosts, that holds from so many days from now to so many days from now."""
         key, now = ec.generate_private_key(ec.SECP256R1()), SystemClock().now().astimezone(UTC)
@@ -58,16 +65,19 @@ class Authority:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-        uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-        certificate, key_file = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        certificate = self.folder / f"{name}.pem"
         certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
-        key_file.write_bytes(
+        return TlsFiles(certificate=certificate, key=self._write_key(name, key), authorities=self.file)
+
+    def _write_key(self, name: str, key: ec.EllipticCurvePrivateKey) -> Path:
+        file = self.folder / f"{name}.key"
+        file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
-        return TlsFiles(certificate=certificate, key=key_file, authorities=self.file)
+        return file
 
 
 def _builder(
