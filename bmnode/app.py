@@ -62,6 +62,7 @@ from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
 from bmnode.work.prior_getting import study_getter
 from bmnode.work.prior_places import Mover, MovingArchive
+from bmnode.work.rejecting import StudyRejection
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import Decision, RuleSelector, Selector
 from bmnode.work.worker import Worker
@@ -95,6 +96,11 @@ def results_dir(settings: Settings) -> Path:
 
 def _spool(settings: Settings) -> Spool:
     return Spool(settings.spool_directory, min_free_bytes=settings.spool.min_free_mb * _MB)
+
+
+def study_rejection(settings: Settings, *, database: Database, clock: Clock) -> StudyRejection:
+    """What deletes a study that an administrator rejects."""
+    return StudyRejection(database=database, spool=_spool(settings), results_dir=results_dir(settings), clock=clock)
 
 
 def _completeness(settings: Settings) -> QuietTime:
@@ -143,6 +149,7 @@ def _acceptor_options(settings: Settings) -> AcceptorOptions:
 def build_acceptor(settings: Settings, *, database: Database, clock: Clock) -> Acceptor:
     """The DICOM listener, its spool made to agree with the database first."""
     spool, policy = _spool(settings), _completeness(settings)
+    study_rejection(settings, database=database, clock=clock).settle()  # first: what was put back is not missing
     report = replay(spool, database=database, clock=clock, due_at=policy.due_at)
     _log.info(
         "spool_replayed",
@@ -206,6 +213,7 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
         runner=runner,
         complete_studies=assembler.complete_studies,
         clock=clock,
+        settle_rejections=study_rejection(settings, database=database, clock=clock).settle,
     )
 
 

@@ -129,36 +129,31 @@ def rerun(context: typer.Context, study_uid: StudyUid, json: JsonOption = False)
 
 @app.command("reject", epilog="Example: bmnode study reject 1.2.840.113619.2.55.3.1")
 def reject(context: typer.Context, study_uid: StudyUid, json: JsonOption = False) -> None:
-    """Take a study out of work: it is not assessed, its unfinished jobs are cancelled. A new image re-opens it.
+    """Take a study out of work and delete its images and results, on the disk and in the database. There is no undo.
 
-    JSON: `study_uid`; `state`; `cancelled`, the identifiers of the jobs that were cancelled.
+    Kept are the study's row, its jobs and their history, and the audit trail. Unfinished jobs are cancelled. What a
+    destination has taken already it keeps. An image that comes afterwards opens the study anew, without those that were
+    deleted: while a sender is still sending, wait until it has ended. Run it where the node runs, as its user.
+    JSON: `study_uid`; `state`; `cancelled`, the identifiers of the jobs that were cancelled; `images` and `results`,
+    how many were deleted.
     """
-    from bmnode.domain.states import JobEvent
-    from bmnode.storage import AuditTrail, Jobs, Studies
-    from bmnode.storage.jobs import UNFINISHED
+    from bmnode.app import study_rejection
 
     session = session_of(context)
     with session.engine() as (database, client):
-        with database.write() as connection:
-            Studies(connection).reject(study_uid)
-            unfinished = [job for job in Jobs(connection).of_study(study_uid) if job.state in UNFINISHED]
-            cancelled = [job.job_id for job in unfinished]
-            for job_id in cancelled:
-                Jobs(connection).apply(job_id, JobEvent.CANCELLED, at=session.now(), detail="study rejected")
-            AuditTrail(connection).record(
-                "study_rejected",
-                at=session.now(),
-                actor=session.actor,
-                subject=study_uid,
-                detail={"cancelled": cancelled},
-            )
-            state = Studies(connection).get(study_uid).state
-        for job_id in cancelled:
+        rejection = study_rejection(session.settings, database=database, clock=session.services.clock)
+        rejected = rejection.reject(study_uid, actor=session.actor)
+        for job_id in rejected.cancelled:
             client.cancel_job(job_id)
+    state, cancelled, deleted = rejected.study.state.value, list(rejected.cancelled), rejected.deleted
     if json:
-        emit_json({"study_uid": study_uid, "state": state.value, "cancelled": cancelled})
+        counts = {"images": deleted.images, "results": deleted.results}
+        emit_json({"study_uid": study_uid, "state": state, "cancelled": cancelled, **counts})
     else:
-        say(f"rejected; {len(cancelled)} job(s) cancelled")
+        say(
+            f"rejected; {deleted.images} image(s) and {deleted.results} result(s) deleted, "
+            f"{len(cancelled)} job(s) cancelled"
+        )
 
 
 @app.command("pull", epilog="Example: bmnode study pull pacs 1.2.840.113619.2.55.3.1")

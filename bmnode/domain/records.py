@@ -42,6 +42,8 @@ class StudyRecord:
     last_received_at: datetime
     due_at: datetime | None
     """When the study is to be judged complete, if nothing more arrives."""
+    rejections: int = 0
+    """How often it was rejected, and all that there was of it deleted; images that came later are another work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

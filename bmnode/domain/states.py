@@ -32,6 +32,7 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
     (StudyState.COMPLETE, StudyEvent.IMAGE_ARRIVED): StudyState.RECEIVING,
     (StudyState.COMPLETE, StudyEvent.REJECTED): StudyState.REJECTED,
     (StudyState.REJECTED, StudyEvent.IMAGE_ARRIVED): StudyState.RECEIVING,
+    (StudyState.REJECTED, StudyEvent.REJECTED): StudyState.REJECTED,
 }
 
 

@@ -37,6 +37,10 @@ class OwnStore(Protocol):
         """The studies under a Patient ID, by a few of their headers."""
         ...
 
+    def objection(self, study_uid: str) -> str | None:
+        """Why a study is not compared whatever an archive has of it, so that it is not fetched either."""
+        ...
+
     def look_at(self, study_uid: str) -> tuple[Examination | None, str | None]:
         """A study by all of its files, and why it takes no branch; see `bmnode.priors.reading.read_whole`."""
         ...
@@ -143,6 +147,10 @@ class PriorSearch:
         study_uid = examination.study_uid
         archive = next((item for item in self.archives if item.name == pool.places[study_uid]), None)
         if archive is not None:
+            objection = self.store.objection(study_uid)
+            if objection is not None:
+                pool.object_to(study_uid, objection)
+                return
             if pool.fetched == self.most_fetched:
                 pool.object_to(study_uid, TOO_MANY)
                 pool.unanswered[archive.name] = None  # the next search finds these here, and goes on with the others

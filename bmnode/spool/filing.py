@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import sqlalchemy as sa
 import structlog
 
 from bmnode.clock import Clock
@@ -15,9 +16,10 @@ from bmnode.spool.arrivals import record_arrivals, stored_instance
 from bmnode.spool.journal import Journal, JournalEntry
 from bmnode.spool.records import JournalRecord
 from bmnode.spool.writer import Spool
-from bmnode.storage import AuditLine, AuditTrail, Database, DueAt, Instances
+from bmnode.storage import AuditLine, AuditTrail, Database, DueAt, Instances, Studies
 
 ACTOR = "journal"
+_STORED = "instance_stored"
 _BATCH_INSTANCES, _BATCH_BYTES = 256, 1 << 23
 _RETRY_S = 0.5
 _FULL_BYTES = 1 << 25
@@ -42,6 +44,8 @@ def file_records(
     latest = {record.identity.sop_instance_uid: record for record in records}
     with database.read() as connection:
         known = Instances(connection).find_all(tuple(latest))
+        for uid in _rejected_since(connection, [record for uid, record in latest.items() if uid not in known]):
+            del latest[uid]
     arrived = []
     for uid, record in latest.items():
         instance = stored_instance(
@@ -62,7 +66,26 @@ def file_records(
     spool.sync()
     if arrived:
         with database.write() as connection:
-            record_arrivals(connection, arrived, due_at=due_at, event="instance_stored")
+            record_arrivals(connection, arrived, due_at=due_at, event=_STORED)
+            # Looked at under the lock: with a rejection of the study in between, the files have gone.
+            if not all(spool.has(item.study_uid, item.sop_instance_uid) for item in arrived):
+                raise FileNotFoundError("a file was deleted before its row was written")
+
+
+def _rejected_since(connection: sa.Connection, records: Sequence[JournalRecord]) -> Sequence[str]:
+    """Those that were filed once and deleted with their study: that the journal still has them brings them not back.
+
+    The trail knows them by the very moment of their receipt; the same image that came again has another.
+    """
+    studies = Studies(connection)
+    of_study = {record.identity.study_uid for record in records}
+    rejected = {uid for uid in of_study if (study := studies.find(uid)) is not None and study.rejections}
+    suspects = [record for record in records if record.identity.study_uid in rejected]
+    if not suspects:
+        return ()
+    uids = [record.identity.sop_instance_uid for record in suspects]
+    told = AuditTrail(connection).times(_STORED, subjects=uids)
+    return [uid for uid, record in zip(uids, suspects, strict=True) if (uid, record.received_at) in told]
 
 
 def _set_aside(record: JournalRecord, *, spool: Spool, database: Database, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
@@ -153,6 +153,16 @@ class Spool:
         if not (is_safe_uid(study_uid) and is_safe_uid(sop_instance_uid)):
             raise ValueError("an identifier that is no UID cannot name a file")
         return self.studies_directory / study_uid / f"{sop_instance_uid}{SUFFIX}"
+
+    def everything_of(self, study_uid: str, sop_instance_uids: Iterable[str]) -> list[Path]:
+        """Where a study's files lie, or would: its folder, and those that were put aside."""
+        uids = set(sop_instance_uids)
+        aside = [
+            path
+            for path in self.files.list(self.quarantine_directory, SUFFIX)
+            if path.name.startswith(f"{study_uid}_") or path.stem.rpartition(".")[0] in uids
+        ]
+        return [self.path(study_uid, "0").parent, *aside]
 
     def has(self, study_uid: str, sop_instance_uid: str) -> bool:
         """Whether the instance's file is there."""

@@ -2,18 +2,20 @@
 
 from bmnode.storage.audit import AuditLine, AuditTrail
 from bmnode.storage.database import Database
+from bmnode.storage.deletion import DeletedRows, delete_content, emptied_jobs
 from bmnode.storage.deliveries import Deliveries
 from bmnode.storage.instances import InstanceLookup, Instances
 from bmnode.storage.jobs import Jobs
 from bmnode.storage.overview import FailedJob, Outbox, Overview
 from bmnode.storage.priors import Examinations, FetchedPriors, PriorSearches
 from bmnode.storage.results import Results
-from bmnode.storage.studies import DueAt, Studies
+from bmnode.storage.studies import DueAt, Studies, inputs_digest
 
 __all__ = [
     "AuditLine",
     "AuditTrail",
     "Database",
+    "DeletedRows",
     "Deliveries",
     "DueAt",
     "Examinations",
@@ -27,4 +29,7 @@ __all__ = [
     "PriorSearches",
     "Results",
     "Studies",
+    "delete_content",
+    "emptied_jobs",
+    "inputs_digest",
 ]

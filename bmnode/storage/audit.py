@@ -99,6 +99,11 @@ class AuditTrail:
             query = query.where(audit.c.subject == subject)
         return [AuditEntry(**row) for row in self._connection.execute(query).mappings()]
 
+    def times(self, event: str, *, subjects: Sequence[str]) -> frozenset[tuple[str, datetime]]:
+        """(subject, time) of the lines of an event; reads the whole trail."""
+        query = sa.select(audit.c.subject, audit.c.at).where(audit.c.event == event, audit.c.subject.in_(subjects))
+        return frozenset((row.subject, row.at) for row in self._connection.execute(query))
+
     def last_sequence(self) -> int:
         """The number of the last line; 0 before the first."""
         return int(self._connection.execute(sa.select(sa.func.max(audit.c.sequence))).scalar() or 0)

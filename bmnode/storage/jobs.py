@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bmnode.domain.records import JobEventRecord, JobRecord
 from bmnode.domain.states import JOB_TRANSITIONS, JobEvent, JobState, advance
 from bmnode.errors import NotFoundError
-from bmnode.storage.tables import job_events, jobs
+from bmnode.storage.tables import job_events, jobs, revision_instances, studies
 
 UNFINISHED = (JobState.AWAITING_PRIOR, JobState.QUEUED, JobState.RUNNING)
 STARTABLE = (JobState.QUEUED, JobState.RUNNING)
@@ -77,9 +77,14 @@ class Jobs:
         return [_job(row) for row in self._connection.execute(query).mappings()]
 
     def apply(self, job_id: str, event: JobEvent, *, at: datetime, detail: str = "") -> JobRecord:
-        """Move a job by its table and write its history. Raises TransitionError for an illegal pair."""
+        """Move a job by its table and write its history.
+
+        Raises TransitionError for an illegal pair, NotFoundError where it shall begin anew and its images were deleted.
+        """
         job = self.get(job_id)
         state = advance(JOB_TRANSITIONS, job.state, event)
+        if event in _BEGINS_ANEW and self._is_emptied(job):
+            raise NotFoundError(f"the images of job {job_id} were deleted when its study was rejected; send them again")
         values: dict[str, object] = {"state": state}
         if event is JobEvent.STARTED:
             values |= {"attempt": job.attempt + 1, "started_at": at, "progress": 0.0, "step": "", "ended_at": None}
@@ -90,6 +95,16 @@ class Jobs:
         self._connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(**values))
         self._record(job_id, event=event.value, state=state, at=at, detail=detail)
         return self.get(job_id)
+
+    def _is_emptied(self, job: JobRecord) -> bool:
+        """Whether the study was rejected since, and the images of the job's revision deleted."""
+        rejected = sa.select(studies.c.study_uid).where(studies.c.study_uid == job.study_uid, studies.c.rejections > 0)
+        images = sa.select(revision_instances.c.sop_instance_uid).where(
+            revision_instances.c.study_uid == job.study_uid, revision_instances.c.revision == job.revision
+        )
+        if self._connection.execute(rejected).first() is None:
+            return False
+        return self._connection.execute(images.limit(1)).first() is None
 
     def report_progress(self, job_id: str, *, progress: float, step: str) -> None:
         """What `job show` and the status page read while a job runs."""

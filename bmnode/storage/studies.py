@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,6 +16,15 @@ from bmnode.storage.tables import instances, revision_instances, revisions, stud
 
 DueAt = Callable[[StudyRecord | None, datetime], datetime]
 """When a study is to be judged, given the study before an image (None: its first image) and the image's time."""
+
+
+def inputs_digest(inputs: Iterable[tuple[str, str]], *, rejections: int) -> str:
+    """What names a set of images, each given as (SOP Instance UID, SHA-256), in whatever order.
+
+    After a rejection the same images are another work than before it: what was made of them then is deleted.
+    """
+    parts = [part for item in sorted(inputs) for part in item]
+    return digest([*parts, f"rejected {rejections}"] if rejections else parts)
 
 
 def _study(row: sa.RowMapping) -> StudyRecord:
@@ -57,15 +66,17 @@ class Studies:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def find(self, study_uid: str) -> StudyRecord | None:
-        """The study, or None."""
+    def find(self, study_uid: str, *, lock: bool = False) -> StudyRecord | None:
+        """The study, or None. With `lock` nobody else changes it until the transaction ends."""
         query = sa.select(studies).where(studies.c.study_uid == study_uid)
+        if lock:
+            query = query.with_for_update()  # SQLite knows no such thing: whoever writes has the database
         row = self._connection.execute(query).mappings().first()
         return None if row is None else _study(row)
 
-    def get(self, study_uid: str) -> StudyRecord:
-        """The study. Raises NotFoundError."""
-        found = self.find(study_uid)
+    def get(self, study_uid: str, *, lock: bool = False) -> StudyRecord:
+        """The study, as `find` gives it. Raises NotFoundError."""
+        found = self.find(study_uid, lock=lock)
         if found is None:
             raise NotFoundError(f"no study {study_uid} was received; `bmnode study list` shows those that were")
         return found
@@ -135,7 +146,8 @@ class Studies:
             .where(instances.c.study_uid == study_uid)
             .order_by(instances.c.sop_instance_uid)
         ).all()
-        input_digest = digest(part for row in rows for part in (row.sop_instance_uid, row.sha256))
+        found = [(row.sop_instance_uid, row.sha256) for row in rows]
+        input_digest = inputs_digest(found, rejections=study.rejections)
         self._update(study_uid, state=state, due_at=None)
         last = self.find_revision(study_uid, study.revision)
         if last is not None and last.input_digest == input_digest:
@@ -167,10 +179,12 @@ class Studies:
             .values(branch=branch, decision=decision, explanation=explanation)
         )
 
-    def reject(self, study_uid: str) -> None:
-        """Take the study out of work by hand."""
-        study = self.get(study_uid)
-        self._update(study_uid, state=advance(STUDY_TRANSITIONS, study.state, StudyEvent.REJECTED), due_at=None)
+    def reject(self, study_uid: str) -> StudyRecord:
+        """Take the study out of work by hand; its images are deleted with it, see `delete_content`."""
+        study = self.get(study_uid, lock=True)
+        state = advance(STUDY_TRANSITIONS, study.state, StudyEvent.REJECTED)
+        self._update(study_uid, state=state, due_at=None, instance_count=0, rejections=study.rejections + 1)
+        return self.get(study_uid)
 
     def find_revision(self, study_uid: str, revision: int) -> RevisionRecord | None:
         """The revision, or None."""

@@ -62,6 +62,7 @@ studies = sa.Table(
     sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("last_received_at", UtcDateTime, nullable=False),
     sa.Column("due_at", UtcDateTime, index=True),
+    sa.Column("rejections", sa.Integer, nullable=False, server_default="0"),
     _one_of("state", StudyState),
 )
 

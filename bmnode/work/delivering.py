@@ -110,6 +110,8 @@ class DeliverFlow:
             deliveries = Deliveries(connection)
             for before, result in zip(debt.pending, results, strict=True):
                 current = deliveries.find(before.sop_instance_uid, destination)
+                if current is None and result.accepted:  # the study was rejected meanwhile; the destination has it
+                    self._audit(connection, DeliveryEvent.ACCEPTED, before, result, study_uid=job.study_uid)
                 if current is None or current.state is not DeliveryState.PENDING:
                     continue  # another attempt was faster
                 event = self.policy.event(result, failures=current.attempts)

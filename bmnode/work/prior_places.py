@@ -58,14 +58,18 @@ class NodeStore:
                 found.append(examination)
         return found
 
+    def objection(self, study_uid: str) -> str | None:
+        """Whether an administrator took it out of work; it was deleted then, and is not to come back by itself."""
+        with self.database.read() as connection:
+            study = Studies(connection).find(study_uid)
+        return REJECTED if study is not None and study.state is StudyState.REJECTED else None
+
     def look_at(self, study_uid: str) -> tuple[Examination | None, str | None]:
         """A study by all of its files, and why it takes no branch or an administrator took it out of work."""
         with self.database.read() as connection:
-            study = Studies(connection).find(study_uid)
             files = [self.locate(item) for item in Instances(connection).of_study(study_uid)]
         found, refusal = read_whole(files, study_uid=study_uid, site=self.site)
-        is_rejected = study is not None and study.state is StudyState.REJECTED
-        return found, REJECTED if is_rejected else refusal
+        return found, self.objection(study_uid) or refusal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,13 +11,12 @@ import sqlalchemy as sa
 import structlog
 
 from bmnode.clock import Clock
-from bmnode.domain.ids import digest
 from bmnode.domain.records import JobRecord, RevisionRecord, StoredInstance, StudyRecord
 from bmnode.domain.states import JobState, StudyState
 from bmnode.domain.study import Reason
 from bmnode.observe.references import study_ref
 from bmnode.run.runner import Runner
-from bmnode.storage import AuditTrail, Database, Examinations, FetchedPriors, Instances, Jobs, Studies
+from bmnode.storage import AuditTrail, Database, Examinations, FetchedPriors, Instances, Jobs, Studies, inputs_digest
 from bmnode.work.engine import Engine
 from bmnode.work.finding import PriorOptions
 from bmnode.work.requests import When, job_digest, job_id_of, run_key, run_request
@@ -105,9 +104,11 @@ class StudyFlow:
                 decision=decision.decision[:32],
                 explanation=decision.explanation,
             )
+            # Of a job's inputs as `Studies.freeze` takes it of all images.
+            found = [(item.sop_instance_uid, item.sha256) for item in inputs]
+            input_digest = inputs_digest(found, rejections=study.rejections)
             jobs = [
-                self._job(planned, revision, versions=versions, input_digest=_digest(inputs))
-                for planned in decision.jobs
+                self._job(planned, revision, versions=versions, input_digest=input_digest) for planned in decision.jobs
             ]
             if decision.patient_digest is not None:
                 Examinations(connection).put(study.study_uid, patient_digest=decision.patient_digest)
@@ -196,9 +197,3 @@ def _stands(study: StudyRecord, *, version: int, when: When) -> bool:
     """Whether the study still is as it was when the flow was asked for."""
     state = StudyState.RECEIVING if when is When.DUE else StudyState.COMPLETE
     return study.version == version and study.state is state
-
-
-def _digest(inputs: list[StoredInstance]) -> str:
-    """Digest of the inputs, as `Studies.freeze` takes it of all instances."""
-    ordered = sorted(inputs, key=lambda item: item.sop_instance_uid)
-    return digest(part for item in ordered for part in (item.sop_instance_uid, item.sha256))

@@ -51,6 +51,8 @@ class Worker:
     runner: Runner
     complete_studies: Callable[[], Sequence[StudyRecord]]
     clock: Clock
+    settle_rejections: Callable[[], None]
+    """Finishes or undoes rejections in which a process was killed."""
     assembly_every_s: float = ASSEMBLY_EVERY_S
     _lock: NodeLock = field(init=False)
     _ticks: BackgroundScheduler | None = field(init=False, default=None)
@@ -62,6 +64,7 @@ class Worker:
         """Take up the work, first what an earlier process left. Raises NodeLockedError."""
         self._lock.acquire()
         self.runner.warm_up()
+        self.settle_rejections()
         self._tidy()
         self._requeue()
         self.engine.start(self.handlers)
@@ -91,6 +94,7 @@ class Worker:
         ticks.add_job(self.ask_for_complete_studies, "interval", seconds=self.assembly_every_s, id="assembly")
         ticks.add_job(self._settle_priors, "interval", seconds=self.assembly_every_s, id="priors")
         ticks.add_job(self._requeue, "interval", seconds=REQUEUE_EVERY_S, id="requeue")
+        ticks.add_job(self.settle_rejections, "interval", seconds=REQUEUE_EVERY_S, id="rejections")
         ticks.add_job(self._forget, "interval", seconds=RETENTION_EVERY_S, id="retention")
         ticks.add_listener(_tick_failed, EVENT_JOB_ERROR)
         return ticks

@@ -16,12 +16,14 @@ from bmnode.domain.peers import Peer
 from bmnode.domain.records import StudyRecord
 from bmnode.run.child_runner import LocalChildRunner, RunLimits
 from bmnode.run.process import ChildOptions
+from bmnode.spool import Spool
 from bmnode.storage import Database, Studies
 from bmnode.testing.runner import CHILD_COMMAND, FOLDER_VARIABLE
 from bmnode.testing.sender import FakeSender
 from bmnode.work.engine import FLOW_POLICIES
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
+from bmnode.work.rejecting import StudyRejection
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import Decision, PlannedJob
 from bmnode.work.worker import Worker
@@ -79,6 +81,12 @@ def worker_of(folder: Path, *, pipeline: str, timeout_s: float, max_attempts: in
         runner=runner,
         complete_studies=complete,
         clock=CLOCK,
+        settle_rejections=StudyRejection(
+            database=database,
+            spool=Spool(folder / "spool", min_free_bytes=0),
+            results_dir=folder / "results",
+            clock=CLOCK,
+        ).settle,
         assembly_every_s=0.1,
     )
 

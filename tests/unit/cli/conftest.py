@@ -239,7 +239,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     """A node's database: a failed job with a dead delivery, and a study that is not for us."""
     (tmp_path / "bmnode.toml").write_text(CONFIGURATION, encoding="utf-8")
     folder = tmp_path / "bmnode-data"
-    folder.mkdir()
+    (folder / "spool" / "studies").mkdir(parents=True)
     database = Database(f"sqlite:///{folder / 'node.sqlite'}")
     database.migrate()
     with database.write() as connection:

@@ -77,7 +77,7 @@ def test_looking_at_a_node_never_creates_one(run: Run, tmp_path: Path, group: st
 def test_broken_database_is_a_storage_error(run: Run, database: Database, tmp_path: Path) -> None:
     """A file that is no database is named as what it is."""
     database.dispose()
-    for file in (tmp_path / "bmnode-data").iterdir():
+    for file in (tmp_path / "bmnode-data").glob("node.sqlite*"):
         file.write_bytes(b"no database at all" * 100)
     answer = run("study", "list", "--json")
     assert answer.json["error"]["type"] == "StorageError"

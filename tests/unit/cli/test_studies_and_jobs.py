@@ -83,15 +83,33 @@ def test_rerun_of_unfinished_work_changes_nothing(run: Run, database: Database, 
 
 
 def test_rejected_study_loses_its_unfinished_jobs(run: Run, database: Database, outside: Outside) -> None:
-    """Rejecting takes the study and its work out, in the rows and in the engine."""
+    """Rejecting takes the study and its work out, in the rows and in the engine, and deletes it."""
     _apply(database, JobEvent.RETRIED)
     answer = run("study", "reject", STUDY, "--json")
-    assert answer.json == {"study_uid": STUDY, "state": "rejected", "cancelled": [JOB]}
+    assert answer.json == {"study_uid": STUDY, "state": "rejected", "cancelled": [JOB], "images": 3, "results": 1}
     with database.read() as connection:
         assert Studies(connection).get(STUDY).state is StudyState.REJECTED
         assert Jobs(connection).get(JOB).state is JobState.CANCELLED
     assert outside.asked == [("cancel", JOB)]
     assert _last_audit(database) == ("study_rejected", STUDY, "administrator")
+
+
+def test_a_rejected_study_is_not_worked_on_again(run: Run, database: Database, outside: Outside) -> None:
+    """What was deleted cannot be computed: retry and rerun say so instead of reporting on nothing."""
+    run("study", "reject", STUDY)
+    for command in (("job", "retry", JOB), ("study", "rerun", STUDY)):
+        answer = run(*command)
+        assert (answer.code, "deleted" in answer.err) == (3, True), command
+    assert outside.asked == []
+    assert STUDY in run("study", "show", STUDY).out
+
+
+def test_a_study_is_not_rejected_from_another_machine(run: Run, database: Database, tmp_path: Path) -> None:
+    """Where the spool is not, only the rows could be deleted: nothing is."""
+    (tmp_path / "bmnode-data" / "spool" / "studies").rmdir()
+    assert run("study", "reject", STUDY).code == 3
+    with database.read() as connection:
+        assert Studies(connection).get(STUDY).instance_count == 3
 
 
 @pytest.mark.parametrize(

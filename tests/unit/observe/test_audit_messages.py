@@ -80,8 +80,7 @@ def test_a_refusal_is_a_security_alert_with_address_and_reason() -> None:
     ("event", "code"),
     [
         ("object_delivered", "110104"),
-        ("study_deleted", "110105"),
-        ("study_rejected", "110100"),  # its images stay
+        ("study_rejected", "110105"),
         ("configuration_applied", "110113"),
     ],
 )

@@ -40,6 +40,10 @@ class Store:
     truth: dict[str, Examination] = field(default_factory=dict)
     own: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
+    rejected: tuple[str, ...] = ()
+
+    def objection(self, study_uid: str) -> str | None:
+        return "rejected" if study_uid in self.rejected else None
 
     def of_patient(self, patient_id: str) -> Sequence[Examination]:
         return [replace(self.truth[uid], branch=None) for uid in self.own]
@@ -124,6 +128,15 @@ def test_what_could_not_be_asked_is_never_none(archive: Archive) -> None:
     found = search(archive).run(CURRENT)
     assert (found.outcome, found.unanswered) == (SearchOutcome.NOT_KNOWN, ("pacs",))
     assert "there may be another one" in found.explanation
+
+
+def test_a_rejected_study_is_not_fetched_again() -> None:
+    """What an administrator deleted does not come back by way of the archive; the next one is taken, and it is said."""
+    archive = Archive(told=(earlier("1.6", 30), earlier("1.7", 90)))
+    store = Store(truth={item.study_uid: item for item in archive.told}, rejected=("1.6",))
+    found = PriorSearch(store=store, archives=(archive,)).run(CURRENT)
+    assert (archive.fetched, found.unanswered) == (["1.7"], ())
+    assert {item.study_uid: item.objection for item in found.considered} == {"1.6": "rejected", "1.7": None}
 
 
 def test_the_nodes_own_is_not_fetched() -> None:

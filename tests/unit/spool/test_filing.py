@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ import sqlalchemy as sa
 
 from bmnode.domain.records import StudyRecord
 from bmnode.spool import InstanceIdentity, Spool, inspect_data_set
-from bmnode.spool.filing import LONGEST_S, LULL_S, Filer
+from bmnode.spool.filing import LONGEST_S, LULL_S, Filer, file_records
 from bmnode.spool.journal import Journal, JournalEntry, JournalOptions
-from bmnode.storage import Database, Instances
+from bmnode.spool.records import JournalRecord
+from bmnode.storage import Database, Instances, Studies, delete_content
 from bmnode.testing.clock import FakeClock
 from tests.support.encoded import EncodedInstance, encoded_ct
 
@@ -134,3 +136,61 @@ def test_a_segment_that_cannot_be_made_ready_does_not_end_filing(
     filer.add(_entry(journal, encoded_ct(tmp_path / "source")[0]))
     assert filer.stop(20)
     journal.close()
+
+
+def _record(instance: EncodedInstance, *, received_at: datetime = AT) -> JournalRecord:
+    identity = inspect_data_set(instance.data_set, transfer_syntax_uid=instance.transfer_syntax_uid)
+    content = memoryview(instance.data_set)
+    return JournalRecord(identity=identity, source_ae="CT1", received_at=received_at, head_bytes=0, content=content)
+
+
+def _reject(database: Database, spool: Spool, study_uid: str) -> None:
+    with database.write() as connection:
+        Studies(connection).reject(study_uid)
+        delete_content(connection, study_uid)
+    for path in spool.everything_of(study_uid, ()):
+        shutil.rmtree(path)
+
+
+def test_a_journal_does_not_bring_a_rejected_study_back(
+    spool: Spool, database: CountingDatabase, tmp_path: Path
+) -> None:
+    """A record that was filed before its study was rejected is not filed again; the same image sent anew is."""
+    (instance,) = encoded_ct(tmp_path / "source")
+    parts = {"spool": spool, "database": database, "clock": FakeClock()}
+    file_records([_record(instance)], due_at=_due_at, **parts)  # type: ignore[arg-type]  # each is of its kind
+    _reject(database, spool, instance.study_uid)
+    file_records([_record(instance)], due_at=_due_at, **parts)  # type: ignore[arg-type]  # as above
+    assert not spool.has(instance.study_uid, instance.sop_instance_uid)
+    again = _record(instance, received_at=AT + timedelta(seconds=1))
+    file_records([again], due_at=_due_at, **parts)  # type: ignore[arg-type]  # as above
+    assert spool.has(instance.study_uid, instance.sop_instance_uid)
+    with database.read() as connection:
+        assert Studies(connection).get(instance.study_uid).instance_count == 1
+
+
+def test_a_file_that_a_rejection_took_gets_no_row(spool: Spool, tmp_path: Path) -> None:
+    """A rejection between file and row costs nothing: the next try files the image as one that came afterwards."""
+    first, second = encoded_ct(tmp_path / "source", count=2)
+
+    class Overtaken(CountingDatabase):
+        @contextmanager
+        def write(self) -> Iterator[sa.Connection]:
+            """The first write of the filer comes second."""
+            if self.writes == 0:
+                self.writes = 1
+                _reject(plain, spool, first.study_uid)
+            with super().write() as connection:
+                yield connection
+
+    plain, database = (kind(f"sqlite:///{tmp_path / 'node.sqlite'}") for kind in (Database, Overtaken))
+    plain.migrate()
+    file_records([_record(first)], spool=spool, database=plain, clock=FakeClock(), due_at=_due_at)
+    with pytest.raises(FileNotFoundError):
+        file_records([_record(second)], spool=spool, database=database, clock=FakeClock(), due_at=_due_at)
+    with plain.read() as connection:
+        assert Instances(connection).uids() == []
+    file_records([_record(second)], spool=spool, database=database, clock=FakeClock(), due_at=_due_at)
+    assert spool.has(second.study_uid, second.sop_instance_uid)
+    with plain.read() as connection:
+        assert Studies(connection).get(first.study_uid).instance_count == 1
