@@ -114,14 +114,11 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
     z, y, x = (step * factor for step, factor in zip(axes.spacing_mm, factors, strict=True))
     spacing = (z, y, x)
     body = body_mask(blocks, spacing_mm=spacing, profile=profile)
-    dense = (blocks > limits.bone_hu) & body
-    contrast = find_contrast(blocks, dense, spacing_mm=spacing, limits=profile.contrast)
-    dense = _bony_components(dense & ~contrast, blocks, spacing_mm=spacing, limits=limits)
-    closed = close_gaps(dense, radius_mm=limits.closing_mm, spacing_mm=spacing) & body
-    filled = _with_marrow(closed, blocks, limits=limits)
-    cavities = find_cavities(closed, filled, spacing_mm=spacing, limits=profile.cavity)
-    filled &= ~cavities
-    canal = find_canal(blocks, filled, body, spacing_mm=spacing, limits=profile.canal)
+    box = _box_of_body(body, spacing_mm=spacing, profile=profile)
+    filled, canal, contrast, cavities = (np.zeros(blocks.shape, dtype=np.bool_) for _ in range(4))
+    filled[box], canal[box], contrast[box], cavities[box] = _in_body(
+        blocks[box], body[box], spacing_mm=spacing, profile=profile
+    )
     return WorkingBone(
         hu=blocks,
         bone=filled & ~canal,
@@ -135,6 +132,38 @@ def segment_bone(hu: npt.NDArray[np.float32], geometry: VolumeGeometry, *, profi
         cavity_share=float(np.mean(cavities.sum(axis=(1, 2)) * y * x / 100.0 >= _CAVITY_CM2)),
         orientation=judge_orientation(blocks, filled, body, spacing_mm=spacing, limits=profile.orientation),
     )
+
+
+def _box_of_body(body: BoolArray, *, spacing_mm: Spacing, profile: BoneProfile) -> tuple[slice, slice, slice]:
+    """Rows and columns that show the patient, with the widest margin of the limits: most of a field is air."""
+    contrast = profile.contrast
+    margin_mm = max(
+        profile.bone.closing_mm, profile.canal.margin_mm, contrast.rim_mm, contrast.texture_mm, contrast.margin_mm
+    )
+    sides = []
+    for axis, spacing in ((1, spacing_mm[1]), (2, spacing_mm[2])):
+        shown = np.flatnonzero(body.any(axis=(0, 3 - axis)))
+        margin = int(margin_mm / spacing) + 2
+        first, last = (int(shown[0]), int(shown[-1])) if shown.size else (0, 0)
+        sides.append(slice(max(0, first - margin), last + margin + 1))
+    rows, columns = sides
+    return slice(None), rows, columns
+
+
+def _in_body(
+    hu: npt.NDArray[np.float32], body: BoolArray, *, spacing_mm: Spacing, profile: BoneProfile
+) -> tuple[BoolArray, BoolArray, BoolArray, BoolArray]:
+    """Bone with its marrow and the canal, the canal, contrast medium, and cavities of bone."""
+    limits = profile.bone
+    dense = (hu > limits.bone_hu) & body
+    contrast = find_contrast(hu, dense, spacing_mm=spacing_mm, limits=profile.contrast)
+    dense = _bony_components(dense & ~contrast, hu, spacing_mm=spacing_mm, limits=limits)
+    closed = close_gaps(dense, radius_mm=limits.closing_mm, spacing_mm=spacing_mm) & body
+    filled = _with_marrow(closed, hu, limits=limits)
+    cavities = find_cavities(closed, filled, spacing_mm=spacing_mm, limits=profile.cavity)
+    filled &= ~cavities
+    canal = find_canal(hu, filled, body, spacing_mm=spacing_mm, limits=profile.canal)
+    return filled, canal, contrast, cavities
 
 
 def _with_marrow(closed: BoolArray, blocks: npt.NDArray[np.float32], *, limits: BoneLimits) -> BoolArray:

@@ -76,7 +76,38 @@ class Candidate:
 
 
 def find_candidates(work: WorkingBone, *, limits: CandidateLimits, types: TypeLimits) -> list[Candidate]:
-    """Sclerotic, then lytic candidates; the reference is taken twice, the second time without the first candidates."""
+    """Sclerotic, then lytic candidates; the reference is taken twice, the second time without the first candidates.
+
+    Only the box that holds all bone is looked at: what lies farther from it than the limits reach decides nothing.
+    """
+    box = _box_of_bone(work, limits=limits)
+    near = replace(work, hu=work.hu[box], bone=work.bone[box], canal=work.canal[box], contrast=work.contrast[box])
+    return [
+        replace(item, mask=_placed(item.mask, box, shape=work.bone.shape))
+        for item in _find(near, limits=limits, types=types)
+    ]
+
+
+def _box_of_bone(work: WorkingBone, *, limits: CandidateLimits) -> tuple[slice, slice, slice]:
+    """Bone and canal with the widest margin of the limits; it begins at even blocks, which the reference doubles."""
+    margin_mm = max(limits.shell_mm, limits.metal_margin_mm, limits.contrast_margin_mm)
+    held = work.bone | work.canal
+    sides = []
+    for axis, spacing in enumerate(work.spacing_mm):
+        shown = np.flatnonzero(held.any(axis=tuple(other for other in range(3) if other != axis)))
+        margin = int(margin_mm / spacing) + 3
+        first, last = (int(shown[0]), int(shown[-1])) if shown.size else (0, 0)
+        sides.append(slice(max(0, first - margin) // 2 * 2, last + margin + 1))
+    z, y, x = sides
+    return z, y, x
+
+
+def _placed(mask: CroppedMask, box: tuple[slice, slice, slice], *, shape: tuple[int, ...]) -> CroppedMask:
+    z, y, x = (int(start) + side.start for start, side in zip(mask.origin, box, strict=True))
+    return CroppedMask(grid_shape=(shape[0], shape[1], shape[2]), origin=(z, y, x), values=mask.values)
+
+
+def _find(work: WorkingBone, *, limits: CandidateLimits, types: TypeLimits) -> list[Candidate]:
     interior = erode(work.bone, radius_mm=limits.cortex_mm, spacing_mm=work.spacing_mm)
     allowed = ~unreliable_zone(work, limits=limits)
     lesion_free = allowed & erode(work.bone, radius_mm=limits.reference_depth_mm, spacing_mm=work.spacing_mm)
@@ -92,6 +123,8 @@ def find_candidates(work: WorkingBone, *, limits: CandidateLimits, types: TypeLi
         smooth_reference = local_reference(smooth, lesion_free & ~found, limits=limits)
         lytic = _lytic(work, smooth, interior & allowed, smooth_reference, limits=limits, types=types)
         found = sclerotic | lytic
+        if not found.any():
+            return []
     candidates = [
         *(
             item
