@@ -150,8 +150,9 @@ def facet_zone(work: WorkingBone, *, limits: CandidateLimits) -> BoolArray:
     grown = ndimage.maximum_filter1d(work.canal.astype(np.uint8), size=2 * along + 1, axis=0)
     grown = ndimage.maximum_filter1d(grown, size=2 * beside + 1, axis=2)
     reach = max(1, int(behind))
-    # The window is shifted so that it looks from each voxel towards the front only.
-    grown = ndimage.maximum_filter1d(grown, size=reach, axis=1, origin=reach // 2 - (1 - reach % 2))
+    # The window is shifted so that it looks from each voxel towards the front only, and not back from the field's edge.
+    origin = reach // 2 - (1 - reach % 2)
+    grown = ndimage.maximum_filter1d(grown, size=reach, axis=1, origin=origin, mode="constant")
     zone: BoolArray = grown.astype(np.bool_)
     return zone
 
