@@ -42,9 +42,16 @@ def children(item: Dataset, name: Code | None = None, *, value_type: str | None 
     return [
         child
         for child in item.get("ContentSequence", [])
-        if (value_type is None or child.ValueType == value_type)
-        and (name is None or is_same_concept(name_of(child), name))
+        if (value_type is None or child.ValueType == value_type) and (name is None or _is_named(child, name))
     ]
+
+
+def _is_named(item: Dataset, name: Code) -> bool:
+    """Whether the item has this concept name; of most items the value alone says that it has another one."""
+    names = item.get("ConceptNameCodeSequence")
+    if not names or names[0].get("CodeValue", name.value) != name.value:
+        return False
+    return is_same_concept(code_of(names[0]), name)
 
 
 def coded_value(item: Dataset, name: Code) -> Code | None:

@@ -10,9 +10,12 @@ from pydicom.dataset import Dataset
 
 from bmnode.domain.objects import PredecessorDocument, ResultKind
 from bmnode.domain.results import ResultSet
+from bmnode.errors import ResultError
 from bmnode.results.concepts import SERIES_NUMBER
+from bmnode.results.damage import DAMAGED, explain
 from bmnode.results.reading import ReadSegment, Report, parse_report, read_object, segments_of
 from bmnode.results.sources import SourceStudy
+from bmnode.results.walk import share_repeated
 
 RELATIVE_TOLERANCE = 1e-6
 """Between a number in the SR and the same number recomputed from the SEG (IEC 62304 trace: SR/SEG mismatch)."""
@@ -29,7 +32,7 @@ class ReadFiles:
     def dataset(self, path: Path) -> Dataset:
         """The whole file. Raises ResultError where it cannot be read."""
         if path not in self._datasets:
-            self._datasets[path] = read_object(path)
+            self._datasets[path] = _read(path)
         return self._datasets[path]
 
     def segments(self, path: Path) -> tuple[ReadSegment, ...]:
@@ -51,6 +54,16 @@ class ReadFiles:
         dataset = self._datasets.pop(path, None)
         if dataset is not None:
             self._reports.pop(id(dataset), None)
+
+
+def _read(path: Path) -> Dataset:
+    """The file, with what its frames have in common read once. Raises ResultError."""
+    dataset = read_object(path)
+    try:
+        share_repeated(dataset.get("PerFrameFunctionalGroupsSequence") or ())
+    except DAMAGED as error:
+        raise ResultError(f"{path.name} cannot be read as DICOM: {explain(error)}") from None
+    return dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,6 +43,8 @@ class GroupContext:
     planar_uids: Mapping[int, str] = field(default_factory=dict)
     key_outlines: Mapping[str, ImagePolygon] = field(default_factory=dict)
     """By Tracking UID, for findings that are segments without outlines; only the outlines' report has them."""
+    segment_groups: dict[str, sr.ContentSequence] = field(default_factory=dict)
+    """What was made for one report and stands in the other as well, by Tracking UID."""
 
 
 def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
@@ -133,6 +135,14 @@ def method_code(method: str) -> Code:
 
 
 def _segment_group(finding: FindingResult, reference: SegmentReference, refer: GroupContext) -> sr.ContentSequence:
+    """TID 1411, made once for both reports."""
+    uid = finding.tracking_uid
+    if uid not in refer.segment_groups:
+        refer.segment_groups[uid] = _make_segment_group(finding, reference, refer)
+    return refer.segment_groups[uid]
+
+
+def _make_segment_group(finding: FindingResult, reference: SegmentReference, refer: GroupContext) -> sr.ContentSequence:
     segmentation = refer.result_set.segmentations[reference.segmentation_index]
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),

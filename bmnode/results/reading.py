@@ -172,19 +172,28 @@ def voxel_volume_ml(dataset: Dataset) -> float:
 
 def segment_frames(dataset: Dataset) -> Iterator[SegmentFrame]:
     """Every frame in file order. Raises ResultError where the object is damaged."""
+    sources: dict[int, tuple[str, int | None]] = {}
     try:
         for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
-            image = groups.DerivationImageSequence[0].SourceImageSequence[0]
-            number = image.get("ReferencedFrameNumber")
+            derivation = groups.DerivationImageSequence[0]
+            if id(derivation) not in sources:  # frames of one slice may share it
+                sources[id(derivation)] = _source_of(derivation)
+            uid, number = sources[id(derivation)]
             yield SegmentFrame(
                 index=index,
                 segment_number=int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber),
-                source_instance_uid=str(image.ReferencedSOPInstanceUID),
-                source_frame_number=None if number is None else int(number),
+                source_instance_uid=uid,
+                source_frame_number=number,
                 position=_position(groups),
             )
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise ResultError(f"the SEG cannot be understood: {error}") from error
+
+
+def _source_of(derivation: Dataset) -> tuple[str, int | None]:
+    image = derivation.SourceImageSequence[0]
+    number = image.get("ReferencedFrameNumber")
+    return str(image.ReferencedSOPInstanceUID), None if number is None else int(number)
 
 
 def _position(groups: Dataset) -> tuple[float, ...]:

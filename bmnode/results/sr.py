@@ -33,28 +33,35 @@ from bmnode.results.sources import SourceInstance, SourceStudy
 from bmnode.results.words import findings_in_words, study_in_words
 
 
-def build_root_report(
+def build_reports(
     result_set: ResultSet,
     *,
     source: SourceStudy,
     context: WriteContext,
     segmentations: Sequence[Dataset] = (),
-    others: Sequence[Dataset] = (),
-) -> Dataset:
-    """The root of the result set: everything found, or why nothing could be.
+    registrations: Sequence[Dataset] = (),
+) -> tuple[Dataset, Dataset | None]:
+    """The root of the result set: everything found, or why nothing could be; and the report that viewers draw, where
+    there is anything to draw.
 
     `segmentations` are the objects of `result_set.segmentations` in their order, then those of
-    `result_set.planar_segmentations`; `others` what else of the set it refers to: the report that
-    `build_outline_report` made, the registrations.
+    `result_set.planar_segmentations`. The root refers to all the others.
     Raises ResultError where a source is missing.
     """
     refer = _group_context(result_set, source, context, segmentations)
-    root = _container(Title.ONCOLOGY, result_set, source, context)
+    outlines = _outline_report(refer, segmentations)
+    others = [*registrations, *([] if outlines is None else [outlines])]
+    return _root_report(refer, segmentations, others), outlines
+
+
+def _root_report(refer: GroupContext, segmentations: Sequence[Dataset], others: Sequence[Dataset]) -> Dataset:
+    result_set = refer.result_set
+    root = _container(Title.ONCOLOGY, result_set, refer.source, refer.context)
     root.ContentSequence.extend(_in_words(result_set))
     if result_set.outcome is Outcome.ASSESSED:
         groups = [*(group for item in result_set.findings for group in finding_groups(item, refer)), study_group(refer)]
         root.ContentSequence.append(_measurements(groups))
-    root.ContentSequence.append(_qualitative(result_set, context))
+    root.ContentSequence.append(_qualitative(result_set, refer.context))
     root.ContentSequence.extend(_registration_item(item) for item in others if item.Modality == "REG")
     evidence = [Evidence.from_source(instance) for instance in _used_instances(refer)]
     return _document(
@@ -62,22 +69,18 @@ def build_root_report(
     )
 
 
-def build_outline_report(
-    result_set: ResultSet, *, source: SourceStudy, context: WriteContext, segmentations: Sequence[Dataset] = ()
-) -> Dataset | None:
+def _outline_report(refer: GroupContext, segmentations: Sequence[Dataset]) -> Dataset | None:
     """The findings that can be drawn: those with outlines, and those with a segment by the outline of its key slice.
 
     None where there are none. A viewer that draws measurements shows nothing of a report in which one
-    Tracking UID has no SCOORD (OHIF), so this report holds nothing else. `segmentations` are those of
-    `build_root_report`.
+    Tracking UID has no SCOORD (OHIF), so this report holds nothing else.
     """
+    result_set, source = refer.result_set, refer.source
     findings = [finding for finding in result_set.findings if is_drawn(finding)]
     if not findings:
         return None
-    refer = replace(
-        _group_context(result_set, source, context, segmentations), key_outlines=key_outlines(result_set, source)
-    )
-    root = _container(Title.IMAGING, result_set, source, context)
+    refer = replace(refer, key_outlines=key_outlines(result_set, source))
+    root = _container(Title.IMAGING, result_set, source, refer.context)
     groups = [group for finding in findings for group in drawn_groups(finding, refer)]
     root.ContentSequence.append(_measurements(groups))
     # Only the images that are drawn on: all that were read stand in the root, and are thousands.

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
 
+def share_repeated(members: Iterable[Dataset]) -> None:
+    """Let sequences that are the same byte for byte in several data sets be one object in all of them, for reading.
+
+    Of thousands of frames most say the same as another one: who was segmented, and on which slice.
+    """
+    known: dict[tuple[int, bytes], DataElement] = {}
+    for member in members:
+        for element in list(member.values()):
+            if isinstance(element, RawDataElement) and element.VR == "SQ" and isinstance(element.value, bytes):
+                key = (int(element.tag), element.value)
+                if key in known:
+                    member[element.tag] = known[key]
+                else:
+                    known[key] = member[element.tag]
+
+
 def items(dataset: Dataset) -> Iterator[Dataset]:
-    """The data set and every item of its sequences, at any depth.
+    """The data set and every item of its sequences, at any depth; an item that several share once.
 
     Elements are looked at as they were read: converting the thousands of them that nobody asks for takes longer than
     all checks together.
     """
-    waiting = [dataset]
+    waiting, seen = [dataset], set[int]()
     while waiting:
         item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
         yield item
         for element in item.values():
             if element.VR == "SQ":

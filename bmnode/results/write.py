@@ -24,7 +24,7 @@ from bmnode.results.reg import build_registration
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
 from bmnode.results.sources import SourceStudy
-from bmnode.results.sr import build_outline_report, build_root_report
+from bmnode.results.sr import build_reports
 from bmnode.results.verify import verify_object
 
 _BUILDERS = {SegEncoding.BINARY: build_segmentation, SegEncoding.LABELMAP: build_label_map}
@@ -100,13 +100,8 @@ def _build(result_set: ResultSet, *, source: SourceStudy, context: WriteContext,
             build_registration(result_set, index, source=source, context=context)
             for index in range(len(result_set.registrations))
         ]
-        outlines = build_outline_report(result_set, source=source, context=context, segmentations=segmentations)
-        root = build_root_report(
-            result_set,
-            source=source,
-            context=context,
-            segmentations=segmentations,
-            others=[*registrations, *([] if outlines is None else [outlines])],
+        root, outlines = build_reports(
+            result_set, source=source, context=context, segmentations=segmentations, registrations=registrations
         )
         captures = build_captures(result_set, source=source, context=context) if context.output.pictures else []
         document = (

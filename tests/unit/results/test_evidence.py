@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from bmnode.domain.objects import ResultKind
 from bmnode.errors import ResultError
 from bmnode.results.evidence import Evidence, evidence_of
-from bmnode.results.walk import references, uid_values
+from bmnode.results.walk import items, references, share_repeated, uid_values
 from bmnode.results.write import write_results
 from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
@@ -73,3 +73,24 @@ def test_the_walk_finds_uids_at_every_depth(tmp_path: Path) -> None:
     for dataset in (outer, pydicom.dcmread(path, force=True)):
         assert sorted(uid_values(dataset)) == expected
         assert list(references(dataset)) == [("1.2.4", "1.2.3")]
+
+
+def test_what_frames_have_in_common_is_read_once(tmp_path: Path) -> None:
+    """Sequences that are the same byte for byte become one object, others stay apart, and nothing is said otherwise."""
+    series = sources.classic_slices(tmp_path / "in", sources.CT, "CT")
+    objects = write_results(
+        result_sets.volumetric(series), source_files=series.files, out_dir=tmp_path / "out", context=CONTEXT
+    )
+    (path,) = (item.path for item in objects if item.kind is ResultKind.SEG)
+    plain, shared = pydicom.dcmread(path), pydicom.dcmread(path)
+    frames = shared.PerFrameFunctionalGroupsSequence
+    share_repeated(frames)
+    sources_of = [
+        str(frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID) for frame in frames
+    ]
+    assert len(set(sources_of)) < len(sources_of)
+    assert len({id(frame.DerivationImageSequence[0]) for frame in frames}) == len(set(sources_of))
+    assert len(list(items(shared))) < len(list(items(plain)))
+    assert set(uid_values(shared)) == set(uid_values(plain))
+    assert set(references(shared)) == set(references(plain))
+    assert shared == plain
