@@ -1,10 +1,13 @@
 """How fast images are taken in, side by side with what else receives DICOM, in the same minutes on the same disk.
 
 Run `python -m benchmarks.ingest [--quick]` from the repository's root. Each round starts every receiver, and in each
-scenario runs one after the other, in an order that rotates and is reversed every other round; `sync` before each run.
-The machine's speed drifts two- to threefold within minutes, so a target is a ratio within one round; the table gives
-the median of the rounds with the least and the greatest. bmnode and Orthanc answer when the bytes are on the disk,
-DCMTK and pynetdicom do not. Ends with status 1 where a target is missed or an instance is.
+scenario runs one after the other, in an order that rotates and is reversed every other round. Before each run the
+folders of those that keep no index are cleared, and `sync` waited for; no run sends a UID that another sent, for
+Orthanc skips what it has. The machine's speed drifts two- to threefold within minutes, so a target is a ratio within
+one round; the table gives the median of the rounds with the least and the greatest, processor time an instance of the
+receiver's process tree, and how long a `sync` took after it. bmnode and Orthanc answer when the bytes are on the disk,
+DCMTK and pynetdicom do not. A receiver in C that knows no DICOM shows what the machine allows. Ends with status 1 where
+a target is missed or an instance is.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from benchmarks.ingest_objects import BONE_SCAN, CT, SMALL, Kind, instances
+from benchmarks.ingest_objects import BONE_SCAN, CT, SMALL, Instance, Kind, instances
+from benchmarks.ingest_raw import DURABLE, RAW_NAMES, RawRun, compile_raw_receiver
 from benchmarks.ingest_receivers import (
     BMNODE,
     DCMTK,
@@ -34,7 +38,7 @@ from benchmarks.ingest_receivers import (
     Receiver,
     ReceiverKind,
 )
-from benchmarks.ingest_senders import send_by_socket, send_by_storescu
+from benchmarks.ingest_senders import Sent, send_by_socket, send_by_storescu
 
 TUNED = (BMNODE, DCMTK, ORTHANC, PYNETDICOM)
 SHIPPED = (BMNODE, DCMTK_SHIPPED, ORTHANC_SHIPPED)
@@ -69,6 +73,7 @@ SCENARIOS = (
     Scenario(name="CT, storescu, 1", kind=CT, associations=1, quick=40, full=600, sender="storescu"),
     Scenario(name="CT, storescu, 4", kind=CT, associations=4, quick=20, full=150, sender="storescu"),
     Scenario(name="64x64, storescu, 1", kind=SMALL, associations=1, quick=80, full=1000, sender="storescu"),
+    Scenario(name="64x64, storescu, 4", kind=SMALL, associations=4, quick=40, full=500, sender="storescu"),
 )
 SHIPPED_SCENARIOS = (
     Scenario(name="CT, as shipped", kind=CT, associations=1, quick=20, full=100, sender="shipped", receivers=SHIPPED),
@@ -103,6 +108,10 @@ class Measured:
 
     rates: list[float] = field(default_factory=list)
     responses_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    """Of the process tree, an instance."""
+    sync_ms: list[float] = field(default_factory=list)
+    """Of a `sync` behind the run."""
 
 
 @dataclass(slots=True)
@@ -113,9 +122,9 @@ class Ledger:
     memory_mb: dict[str, float] = field(default_factory=dict)
     losses: list[str] = field(default_factory=list)
 
-    def ratios(self, scenario: Scenario, against: ReceiverKind) -> Sequence[float]:
-        """bmnode's rate over another's in the same round."""
-        ours, theirs = self.runs[scenario.name, BMNODE.name].rates, self.runs[scenario.name, against.name].rates
+    def ratios(self, scenario: Scenario, against: str) -> Sequence[float]:
+        """bmnode's rate over another's, by its name, in the same round."""
+        ours, theirs = self.runs[scenario.name, BMNODE.name].rates, self.runs[scenario.name, against].rates
         return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 
@@ -128,6 +137,7 @@ class Round:
     quick: bool
     runs: Iterator[int]
     """Numbers that no other run has: they become UIDs."""
+    raw_program: Path | None
 
     def run(self, scenarios: Sequence[Scenario], ledger: Ledger) -> None:
         """Start the receivers, send, count, stop."""
@@ -139,6 +149,7 @@ class Round:
             for place, scenario in enumerate(scenarios):
                 for kind in self._order(kinds, place):
                     self._send(scenario, receivers[kind], ledger)
+                self._send_raw(scenario, ledger)
             for kind, receiver in receivers.items():
                 name = kind.name
                 ledger.memory_mb[name] = max(ledger.memory_mb.get(name, 0.0), receiver.peak_memory_mb())
@@ -153,25 +164,53 @@ class Round:
         return order[::-1] if self.number % 2 else order
 
     def _send(self, scenario: Scenario, receiver: Receiver, ledger: Ledger) -> None:
-        each = scenario.quick if self.quick else scenario.full
-        lots = [instances(scenario.kind, run=next(self.runs), count=each) for _ in range(scenario.associations)]
-        total, before = each * scenario.associations, receiver.stored()
-        subprocess.run(["sync", "--file-system", str(self.directory)], check=True)  # noqa: S603, S607 - no input
-        if scenario.sender == "socket":
-            sent = send_by_socket(receiver.port, receiver.ae_title, lots, each_alone=scenario.each_alone)
-        else:
-            folder = self.directory / f"files-{next(self.runs)}"
-            no_delay = scenario.sender != "shipped"
-            sent = send_by_storescu(receiver.port, receiver.ae_title, lots, folder=folder, no_delay=no_delay)
-            shutil.rmtree(folder)
+        lots = self._lots(scenario)
+        total = sum(map(len, lots))
+        receiver.clear()
+        before, cpu_s = receiver.stored(), receiver.cpu_s()
+        self._sync()
+        sent = self._sent(scenario, receiver, lots)
         measured = ledger.runs[scenario.name, receiver.kind.name]
         measured.rates.append(total / sent.seconds)
         measured.responses_ms.extend(sent.responses_ms)
+        measured.sync_ms.append(self._sync())
         stored = _settled(receiver, before + total) - before
+        measured.cpu_ms.append((receiver.cpu_s() - cpu_s) * 1000 / total)
         if stored != total or sent.acknowledged != total:
+            statuses = ", ".join(f"{count} x 0x{status:04X}" for status, count in sent.statuses.items())
             ledger.losses.append(
-                f"{receiver.kind.name}, {scenario.name}: {total} sent, {sent.acknowledged} acknowledged, {stored} kept"
+                f"{receiver.kind.name}, {scenario.name}: {total} sent, {sent.acknowledged} acknowledged, {stored} "
+                f"kept; statuses: {statuses or 'not seen'}"
             )
+
+    def _sent(self, scenario: Scenario, receiver: Receiver, lots: Sequence[Sequence[Instance]]) -> Sent:
+        if scenario.sender == "socket":
+            return send_by_socket(receiver.port, receiver.ae_title, lots, each_alone=scenario.each_alone)
+        folder = self.directory / f"files-{next(self.runs)}"
+        no_delay = scenario.sender != "shipped"
+        sent = send_by_storescu(receiver.port, receiver.ae_title, lots, folder=folder, no_delay=no_delay)
+        shutil.rmtree(folder)
+        return sent
+
+    def _send_raw(self, scenario: Scenario, ledger: Ledger) -> None:
+        """The same bytes to the receiver in C, where its sender is ours."""
+        if self.raw_program is None or scenario.sender != "socket":
+            return
+        for name in RAW_NAMES:
+            self._sync()
+            run = RawRun(program=self.raw_program, directory=self.directory / "raw", durable=name == DURABLE)
+            rate = run.rate(self._lots(scenario), each_alone=scenario.each_alone)
+            ledger.runs[scenario.name, name].rates.append(rate)
+
+    def _lots(self, scenario: Scenario) -> Sequence[Sequence[Instance]]:
+        each = scenario.quick if self.quick else scenario.full
+        return [instances(scenario.kind, run=next(self.runs), count=each) for _ in range(scenario.associations)]
+
+    def _sync(self) -> float:
+        """Have everything on the disk; how long that took, in ms."""
+        started = time.perf_counter()
+        subprocess.run(["sync", "--file-system", str(self.directory)], check=True)  # noqa: S603, S607 - no input
+        return (time.perf_counter() - started) * 1000
 
 
 def _settled(receiver: Receiver, wanted: int) -> int:
@@ -211,16 +250,18 @@ def _write_synced(path: Path) -> None:
 
 
 def _print_table(ledger: Ledger) -> None:
-    print(f"{'scenario':24} {'receiver':19} {'per second (least, most)':27} {'p50':>8} {'p99':>8}  bmnode over it")
+    heads = ("scenario", "receiver", "per second (least, most)", "p50", "p99", "cpu", "sync")
+    print("{:22} {:19} {:25} {:>8} {:>8} {:>8} {:>8}  bmnode over it".format(*heads))
     for scenario in (*SCENARIOS, *SHIPPED_SCENARIOS):
-        for kind in scenario.receivers:
-            run = ledger.runs[scenario.name, kind.name]
-            answered = ""
-            if run.responses_ms:
-                p50, p99 = (_percentile(run.responses_ms, share) for share in (0.5, 0.99))
-                answered = f"{p50:6.2f}ms {p99:6.2f}ms"
-            ratio = "" if kind == BMNODE else _spread(ledger.ratios(scenario, kind), digits=2)
-            print(f"{scenario.name:24} {kind.name:19} {_spread(run.rates, digits=0):27} {answered:17}  {ratio}")
+        for name in (*(kind.name for kind in scenario.receivers), *RAW_NAMES):
+            run = ledger.runs[scenario.name, name]
+            if not run.rates:
+                continue
+            shares = [_percentile(run.responses_ms, share) if run.responses_ms else None for share in (0.5, 0.99)]
+            times = [*shares, *(statistics.median(item) if item else None for item in (run.cpu_ms, run.sync_ms))]
+            shown = " ".join(" " * 8 if time_ms is None else f"{time_ms:6.2f}ms" for time_ms in times)
+            ratio = "" if name == BMNODE.name else _spread(ledger.ratios(scenario, name), digits=2)
+            print(f"{scenario.name:22} {name:19} {_spread(run.rates, digits=0):25} {shown}  {ratio}")
     print("peak memory: " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in ledger.memory_mb.items()))
     for target in TARGETS:
         print(f"geometric mean over {target.against.name}: {_mean(ledger, target.against):.2f} (target {target.mean})")
@@ -237,7 +278,7 @@ def _percentile(values: Sequence[float], share: float) -> float:
 
 
 def _mean(ledger: Ledger, against: ReceiverKind) -> float:
-    return statistics.geometric_mean(statistics.median(ledger.ratios(s, against)) for s in SCENARIOS)
+    return statistics.geometric_mean(statistics.median(ledger.ratios(s, against.name)) for s in SCENARIOS)
 
 
 def _missed(ledger: Ledger) -> Iterator[str]:
@@ -247,12 +288,12 @@ def _missed(ledger: Ledger) -> Iterator[str]:
         if mean < target.mean:
             yield f"geometric mean over {target.against.name} {mean:.2f}, not {target.mean}"
         for scenario in SCENARIOS:
-            ratio = statistics.median(ledger.ratios(scenario, target.against))
+            ratio = statistics.median(ledger.ratios(scenario, target.against.name))
             if ratio < target.least:
                 yield f"{scenario.name} over {target.against.name} {ratio:.2f}, not {target.least}"
     for scenario in SHIPPED_SCENARIOS:
         for kind in (DCMTK_SHIPPED, ORTHANC_SHIPPED):
-            ratio, wanted = statistics.median(ledger.ratios(scenario, kind)), SHIPPED_TARGETS[scenario.name]
+            ratio, wanted = statistics.median(ledger.ratios(scenario, kind.name)), SHIPPED_TARGETS[scenario.name]
             if ratio < wanted:
                 yield f"{scenario.name} over {kind.name} {ratio:.1f}, not {wanted}"
     for scenario in SCENARIOS:
@@ -276,10 +317,17 @@ def main() -> int:
     ledger, runs = Ledger(), count(int(time.time()) * 1000)
     with tempfile.TemporaryDirectory(dir=arguments.directory, prefix="ingest-") as folder:
         _print_disk(Path(folder))
+        raw_program = compile_raw_receiver(Path(folder))
+        if raw_program is None:
+            print("the raw receiver is not measured: there is no C compiler (cc)")
         for number in range(rounds):
             for part, scenarios in enumerate((SCENARIOS, SHIPPED_SCENARIOS)):
                 one = Round(
-                    number=number, directory=Path(folder) / f"{number}.{part}", quick=arguments.quick, runs=runs
+                    number=number,
+                    directory=Path(folder) / f"{number}.{part}",
+                    quick=arguments.quick,
+                    runs=runs,
+                    raw_program=raw_program,
                 )
                 one.run(scenarios, ledger)
         _print_disk(Path(folder))

@@ -8,8 +8,9 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.uid import ExplicitVRLittleEndian
@@ -32,6 +33,8 @@ class Sent:
     seconds: float
     acknowledged: int
     responses_ms: Sequence[float] = ()
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    """How often each status was answered."""
 
 
 def send_by_socket(port: int, called_ae: str, lots: Sequence[Sequence[Instance]], *, each_alone: bool = False) -> Sent:
@@ -50,7 +53,8 @@ def send_by_socket(port: int, called_ae: str, lots: Sequence[Sequence[Instance]]
         thread.join()
     seconds = time.perf_counter() - started
     responses = [ms for sender in senders for ms in sender.responses_ms]
-    return Sent(seconds=seconds, acknowledged=sum(s.acknowledged for s in senders), responses_ms=responses)
+    statuses = sum((sender.statuses for sender in senders), Counter[int]())
+    return Sent(seconds=seconds, acknowledged=statuses[0], responses_ms=responses, statuses=statuses)
 
 
 def send_by_storescu(
@@ -83,7 +87,7 @@ class _Sender:
 
     def __init__(self, port: int, called_ae: str, lot: Sequence[Instance], *, each_alone: bool) -> None:
         self._port, self._called_ae, self._lot, self._each_alone = port, called_ae, lot, each_alone
-        self.acknowledged = 0
+        self.statuses: Counter[int] = Counter()
         self.responses_ms: list[float] = []
 
     def run(self, barrier: threading.Barrier) -> None:
@@ -98,7 +102,7 @@ class _Sender:
         for message in messages:
             started = time.perf_counter()
             association = first or self._connect()
-            self.acknowledged += association.store(message) == 0
+            self.statuses[association.store(message)] += 1
             if first is None:
                 association.release()
             self.responses_ms.append((time.perf_counter() - started) * 1000)
