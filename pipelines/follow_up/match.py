@@ -11,8 +11,8 @@ import numpy.typing as npt
 from bmnode.domain.codes import Finding, SiteCertainty
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.results import ResultSet
-from operators.kernels.lesion_matching.contract import Lesion, LesionGroup
-from operators.kernels.lesion_matching.gaps import gaps_mm
+from operators.kernels.lesion_matching.contract import Lesion, LesionGroup, MatchRule
+from operators.kernels.lesion_matching.gaps import gaps_mm, shares_of_smaller
 from operators.kernels.lesion_matching.match import LESION_MATCH, match_lesions
 from operators.kernels.lesion_matching.places import PointMap, centroid, mapped_mask, share_within, voxel_places
 from operators.kernels.skeleton_sites.sites import SkeletonMap
@@ -71,16 +71,19 @@ class Matcher:
     prior_fields: tuple[VolumeGeometry, ...]
     current_fields: tuple[VolumeGeometry, ...]
 
-    def groups(self, prior: Sequence[Drawn], current: Sequence[Drawn]) -> tuple[LesionGroup, ...]:
-        """Lesions in groups by `BMNODE_LESION_MATCH_V1`. The lesions of the present scan lie on one grid."""
+    def groups(
+        self, prior: Sequence[Drawn], current: Sequence[Drawn], *, rule: MatchRule = LESION_MATCH
+    ) -> tuple[LesionGroup, ...]:
+        """Lesions in groups by the rule. The lesions of the present scan lie on one grid."""
         grid = current[0].geometry if current else None
         mapped = [None if grid is None else self._mapped(item, grid) for item in prior]
         before = [self._before(item, mask, grid) for item, mask in zip(prior, mapped, strict=True)]
-        gaps = np.zeros((len(prior), len(current)))
+        gaps = shares = np.zeros((len(prior), len(current)))
         if grid is not None:
             masks = [item.mask for item in current]
-            gaps = gaps_mm(mapped, masks, spacing_mm=grid.spacing_mm, reach_mm=LESION_MATCH.link_mm)
-        return match_lesions(before, [self._now(item) for item in current], gaps_mm=gaps)
+            shares = shares_of_smaller(mapped, masks)
+            gaps = gaps_mm(mapped, masks, spacing_mm=grid.spacing_mm, reach_mm=max(rule.link_mm, rule.dilation_mm))
+        return match_lesions(before, [self._now(item) for item in current], gaps_mm=gaps, shares=shares, rule=rule)
 
     def _mapped(self, item: Drawn, grid: VolumeGeometry) -> CroppedMask | None:
         return mapped_mask(item.mask, self.field, source=item.geometry, target=grid)

@@ -49,18 +49,25 @@ class MatchRule:
     """When two lesions are one.
 
     Args:
+        least_share: lesions that share so much of the smaller one, or more, are one group, however many they are, where
+            one of the two shares as much with no other.
         link_mm: lesions of no more distance, edge to edge, may be one; it covers the error of
             registration and of outlines.
         gate_mm: centroids of no more distance may be one where nothing else says so.
+        dilation_mm: lesions of one bone of no more distance, edge to edge, are one group too; 0 asks for a share alone.
     """
 
     method: str
+    least_share: float
     link_mm: float
     gate_mm: float
+    dilation_mm: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.method or self.link_mm < 0.0 or self.gate_mm <= 0.0:
-            raise ValueError("a rule has a name, link_mm of 0 or more and gate_mm above 0")
+        if not self.method or min(self.link_mm, self.dilation_mm) < 0.0 or self.gate_mm <= 0.0:
+            raise ValueError("a rule has a name, link_mm and dilation_mm of 0 or more and gate_mm above 0")
+        if not 0.0 < self.least_share <= 1.0:
+            raise ValueError("least_share is a share")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

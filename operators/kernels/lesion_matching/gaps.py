@@ -1,4 +1,4 @@
-"""How far lesions lie apart, edge to edge."""
+"""How lesions lie to each other: how far apart, edge to edge, and how much of them is one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bmnode.domain.geometry import CroppedMask
 
 Spacing = tuple[float, float, float]
 Gaps = npt.NDArray[np.float64]
+Shares = npt.NDArray[np.float64]
 
 
 def gaps_mm(
@@ -39,6 +40,35 @@ def gaps_mm(
                 gaps[i, j] = _nearest(now, origin=origin, distance=distance)
     gaps[gaps > reach_mm + 1e-9] = np.inf
     return gaps
+
+
+def shares_of_smaller(prior: Sequence[CroppedMask | None], current: Sequence[CroppedMask | None]) -> Shares:
+    """Voxels that a prior and a current lesion share, of those of the smaller one, (prior, current), 0 to 1.
+
+    0 for a lesion without a mask on this grid. Raises ValueError where masks are on different grids.
+    """
+    if len({mask.grid_shape for mask in (*prior, *current) if mask is not None}) > 1:
+        raise ValueError("lesions are compared on one grid")
+    shares = np.zeros((len(prior), len(current)))
+    for i, before in enumerate(prior):
+        for j, now in enumerate(current):
+            if before is not None and now is not None:
+                shares[i, j] = _shared(before, now) / max(1, min(before.voxel_count, now.voxel_count))
+    return shares
+
+
+def _shared(one: CroppedMask, other: CroppedMask) -> int:
+    """Voxels that both hold."""
+    parts = []
+    for a, b in ((one, other), (other, one)):
+        part = []
+        for start, size, first, length in zip(a.origin, a.values.shape, b.origin, b.values.shape, strict=True):
+            low, high = max(start, first), min(start + size, first + length)
+            if low >= high:
+                return 0
+            part.append(slice(low - start, high - start))
+        parts.append(a.values[tuple(part)])
+    return int(np.count_nonzero(parts[0] & parts[1]))
 
 
 def _distance_around(
