@@ -57,17 +57,22 @@ class CtBone:
 
 def align(fixed: CtBone, moving: CtBone, *, limits: GlobalLimits) -> Fit | None:
     """The rigid motion (4, 4) from `fixed` to `moving`; None where nothing of the bones lies on each other."""
+    return next(iter(alignments(fixed, moving, limits=limits)), None)
+
+
+def alignments(fixed: CtBone, moving: CtBone, *, limits: GlobalLimits) -> tuple[Fit, ...]:
+    """Every motion that may be it, the one that stands out most first.
+
+    It need not be the right one: arms that lie otherwise make the right motion of the trunk look poor.
+    """
     points = bone_points(fixed, count=limits.points, scatter_mm=limits.scatter_mm)
     if len(points) == 0 or not moving.work.bone.any():
-        return None
-    best: Fit | None = None
-    highest = 0.0
-    for start in _starts(fixed, moving, limits=limits):
-        found = fit_rigid(points, fixed=fixed.levels, moving=moving.levels, start=start, limits=limits.fit)
-        weight = evidence(found)
-        if weight > highest:
-            best, highest = found, weight
-    return best
+        return ()
+    fits = [
+        fit_rigid(points, fixed=fixed.levels, moving=moving.levels, start=start, limits=limits.fit)
+        for start in _starts(fixed, moving, limits=limits)
+    ]
+    return tuple(sorted((found for found in fits if evidence(found) > 0.0), key=evidence, reverse=True))
 
 
 def evidence(found: Fit) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from operators.kernels.registration.bones import Piece, PieceLimits, SidedBone, pieces_of
 from operators.kernels.registration.field import DeformationField, FloatArray
-from operators.kernels.registration.global_align import CtBone, GlobalLimits, align
+from operators.kernels.registration.global_align import CtBone, GlobalLimits, alignments
 from operators.kernels.registration.polyrigid import Blend, BlendLimits, blend
 from operators.kernels.registration.rigid_fit import Fit
 from operators.kernels.registration.skeletal_chain import BoneMotion, BoneState, ChainLimits, Rejection, follow_chain
@@ -165,18 +165,18 @@ def register(
     pieces = pieces_of(names, limits=limits.pieces)
     if not pieces:
         return RegistrationRefusal(reason=NotRegistered.NO_NAMES, detail=" ".join(names.basis))
-    start = align(current, prior, limits=limits.whole)
-    if start is None:
-        return RegistrationRefusal(reason=NotRegistered.NO_BONES_IN_COMMON, detail="No shift lays bone on bone.")
-    bones = follow_chain(pieces, fixed=current.levels, moving=prior.levels, start=start.motion, limits=limits.chain)
-    refusal = _unlike(bones, start, limits=limits.acceptance)
-    if refusal is None and prior_names is not None:
-        refusal = _contradicting(bones, pieces, prior_names=prior_names, limits=limits.acceptance)
-    if refusal is not None:
-        return refusal
-    frames = {"from_frame": current.levels.frame, "to_frame": prior.levels.frame}
-    whole = RigidTransform.from_matrix(start.motion, **frames)
-    return _result(bones, blend(bones, pieces, skeleton=names, whole=whole, limits=limits.blend))
+    refusal: RegistrationRefusal | None = None
+    for start in alignments(current, prior, limits=limits.whole):
+        bones = follow_chain(pieces, fixed=current.levels, moving=prior.levels, start=start.motion, limits=limits.chain)
+        wrong = _unlike(bones, start, limits=limits.acceptance)
+        if wrong is None and prior_names is not None:
+            wrong = _contradicting(bones, pieces, prior_names=prior_names, limits=limits.acceptance)
+        if wrong is None:
+            frames = {"from_frame": current.levels.frame, "to_frame": prior.levels.frame}
+            whole = RigidTransform.from_matrix(start.motion, **frames)
+            return _result(bones, blend(bones, pieces, skeleton=names, whole=whole, limits=limits.blend))
+        refusal = refusal or wrong  # of the motion that stood out most
+    return refusal or RegistrationRefusal(reason=NotRegistered.NO_BONES_IN_COMMON, detail="No shift lays bone on bone.")
 
 
 def _result(bones: Sequence[BoneMotion], blended: Blend) -> Registration | RegistrationRefusal:

@@ -13,7 +13,7 @@ from bmnode.domain.geometry import VolumeGeometry
 from operators.kernels.orientation import PatientAxes
 from operators.kernels.registration import se3
 from operators.kernels.registration.bones import SidedBone
-from operators.kernels.registration.global_align import CtBone
+from operators.kernels.registration.global_align import CtBone, alignments
 from operators.kernels.registration.registration import (
     METHOD,
     NotRegistered,
@@ -98,6 +98,23 @@ def test_order_of_slices_rows_and_columns_changes_nothing() -> None:
     assert isinstance(result, Registration)
     for one, other in zip(result.bones, found().bones, strict=True):
         assert one.transform.matrix == pytest.approx(other.transform.matrix, abs=1e-6)
+
+
+def test_arms_that_were_moved_do_not_hide_the_trunk() -> None:
+    """Where arms went up by a hand's breadth, another motion of the whole stands out more than the trunk's own: the
+    bones tell which is right, and the trunk is registered."""
+    arms = {SidedBone(bone=Bone.HUMERUS, side=side): (((side * 130, 10, 0), (18, 18, 90)),) for side in (1, -1)}
+    bones = {name: lobes for name, lobes in PELVIS.items() if name != FEMUR} | arms
+    up = np.eye(4)
+    up[:3, 3] = (0.0, -10.0, 45.0)
+    now = Phantom(bones=bones, size_mm=(340.0, 130.0, 320.0), frame="1.2.1")
+    then = replace(now, motions=dict.fromkeys(arms, up), seed=1, frame="1.2.2")
+    first = alignments(scan(now)[0], scan(then)[0], limits=profile().whole)[0]
+    assert np.linalg.norm(first.motion[:3, 3]) > 50.0
+    result = registered(scan(now), scan(then))
+    assert isinstance(result, Registration)
+    assert np.linalg.norm(result.whole.matrix[:3, 3]) < 5.0
+    assert all(bone.state is not BoneState.REJECTED for bone in result.bones if bone.name not in arms)
 
 
 def test_another_side_is_refused() -> None:
