@@ -14,7 +14,7 @@ from operators.graph.contract import NotAssessableError
 from operators.kernels import body_size
 from operators.kernels.body_size import Body, reference_mass_kg
 from operators.kernels.decay import HALF_LIFE_S, decayed, mean_activity_time_s
-from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, suv_scale
+from operators.kernels.suv import PetSeries, PetSlice, SuvNotComputableError, suv_factor_of_type, suv_scale
 from operators.readers.pet import read_suv
 from tests.unit.operators.series import geometry_of, pet_attributes, radiopharmaceutical, write_series
 
@@ -72,6 +72,26 @@ def test_factors_of_the_qiba_unit_tests() -> None:
     philips = {**now, "units": "CNTS", "weight": 100.0, "philips_activity_factor": 1.602563}
     assert factor(**philips) * 1e6 == pytest.approx(1602.563)
     assert factor(units="CNTS", philips_suv_factor=0.000551) == pytest.approx(0.000551)
+
+
+@pytest.mark.parametrize(
+    ("suv_type", "expected"), [("BSA", 198.13758427), ("LBM", 627.77574872), ("LBMJANMA", 609.15335887)]
+)
+def test_factors_by_body_size_of_the_qiba_unit_tests(suv_type: str, expected: float) -> None:
+    """The same 100 Bq and 75 kg by surface (cm2/Bq) and by lean mass (g/Bq)."""
+    series = replace(SERIES, dose=100.0e6, weight=75.0, height=1.85, decay_correction="ADMIN")
+    weight_based = suv_scale(series).factors[0] * 1e6
+    assert weight_based * suv_factor_of_type(series, suv_type=suv_type) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("minutes_late", "found"), [(30, 4.83), (0, 3.9998)])
+def test_back_computing_alone_would_be_wrong(minutes_late: int, found: float) -> None:
+    """DRO_3_3 has 4.00 by the manufacturer's scan time; its frame times alone would make 4.83 of it."""
+    late = PetSlice(acquired_at=SCAN + timedelta(minutes=minutes_late), duration_s=300.0, frame_reference_s=150.0)
+    assert factor(series_at=None, ge_scan_at=SCAN, slices=(late,)) == pytest.approx(factor())
+    assert 4.0 * factor(series_at=None, slices=(late,)) / factor() == pytest.approx(
+        found, abs=0.005 if minutes_late else 5e-5
+    )
 
 
 def test_the_reference_object_factor() -> None:
