@@ -13,9 +13,10 @@ from bmnode.results.canvas import banner
 from bmnode.results.concepts import SECONDARY_CAPTURE
 from bmnode.results.context import WriteContext
 from bmnode.results.examined import Examined
-from bmnode.results.instance import NewInstance, new_instance, plain
+from bmnode.results.instance import NewInstance, new_instance
 from bmnode.results.pictures import Picture, compose_pictures
 from bmnode.results.sources import SourceStudy
+from bmnode.results.text import plain
 
 
 def build_captures(result_set: ResultSet, *, source: SourceStudy, context: WriteContext) -> list[Dataset]:

@@ -21,9 +21,10 @@ from bmnode.results.canvas import statements_of
 from bmnode.results.concepts import ENCAPSULATED_PDF, Title, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.examined import Examined
-from bmnode.results.instance import NewInstance, algorithms_of, new_instance, plain
+from bmnode.results.instance import NewInstance, algorithms_of, new_instance
 from bmnode.results.pictures import compose_pictures
 from bmnode.results.sources import SourceStudy
+from bmnode.results.text import plain
 from bmnode.results.words import evaluation_lines, finding_lines, with_method
 
 PAGE = (1240, 1754)

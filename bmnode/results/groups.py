@@ -24,9 +24,10 @@ from bmnode.errors import ResultError
 from bmnode.results.concepts import SEGMENTATION, SEGMENTATION_CLASSES, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.drawn_outlines import drawn_outline, outline_uid
-from bmnode.results.instance import algorithms_of, plain
+from bmnode.results.instance import algorithms_of
 from bmnode.results.seg_planar import source_frame_number
 from bmnode.results.sources import SourceStudy
+from bmnode.results.text import plain
 
 STUDY_TRACKING_ID = "Study"
 

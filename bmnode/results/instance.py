@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +16,7 @@ from bmnode.domain.ids import derive_uid
 from bmnode.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import Algorithm, ResultSet
+from bmnode.results.character_set import header_for
 from bmnode.results.concepts import (
     IHE_TRIAL_SCHEME,
     IHE_TRIAL_SCHEME_NAME,
@@ -31,11 +31,7 @@ from bmnode.results.concepts import (
 )
 from bmnode.results.context import WriteContext
 from bmnode.results.sources import IDENTIFYING, SourceStudy
-
-_ASCII = str.maketrans(
-    {"µ": "u", "μ": "u", "σ": "sigma", "×": "x", "≥": ">=", "≤": "<=", "±": "+/-", "–": "-", "—": "-", "→": "->",
-     "°": " deg", "·": ".", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "..."}
-)  # fmt: skip
+from bmnode.results.text import plain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,17 +62,6 @@ class NewInstance:
         return 1 + self.index - self.series_index
 
 
-def plain(text: str, *, limit: int | None = None) -> str:
-    """The text in ASCII, which every character set of DICOM holds, so that the source's can be kept.
-
-    A backslash would separate values and becomes a slash. `limit` cuts to the length of the VR.
-    """
-    decomposed = unicodedata.normalize("NFKD", text.translate(_ASCII))
-    ascii_text = "".join(char for char in decomposed if not unicodedata.combining(char))
-    cleaned = ascii_text.encode("ascii", "replace").decode("ascii").replace("\\", "/")
-    return cleaned if limit is None else cleaned[:limit].rstrip()
-
-
 def new_instance(what: NewInstance, *, source: SourceStudy, context: WriteContext, result_set: ResultSet) -> Dataset:
     """A data set with the Patient, Study, Series, Equipment and SOP Common modules filled.
 
@@ -84,7 +69,7 @@ def new_instance(what: NewInstance, *, source: SourceStudy, context: WriteContex
     (Timezone Offset From UTC) and in UTC otherwise.
     """
     dataset = Dataset()
-    for element in source.header:
+    for element in header_for(result_set, source):
         dataset.add(element)
     for keyword in IDENTIFYING:
         if keyword not in dataset:
@@ -92,7 +77,7 @@ def new_instance(what: NewInstance, *, source: SourceStudy, context: WriteContex
     dataset.StudyInstanceUID = source.study_uid
     _fill_series(dataset, what, context=context, result_set=result_set)
     _fill_sop_common(dataset, what, context=context, result_set=result_set)
-    dataset.file_meta = _file_meta(dataset, context)
+    dataset.file_meta = _file_meta(dataset)
     dataset.preamble = b"\0" * 128
     return dataset
 
@@ -205,7 +190,7 @@ def _zone(offset: str) -> timezone:
     return timezone(parsed or timedelta(0))
 
 
-def _file_meta(dataset: Dataset, context: WriteContext) -> FileMetaDataset:
+def _file_meta(dataset: Dataset) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
@@ -213,5 +198,4 @@ def _file_meta(dataset: Dataset, context: WriteContext) -> FileMetaDataset:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    meta.ImplementationVersionName = plain(f"BMNODE_{context.software_version}", limit=16)
     return meta

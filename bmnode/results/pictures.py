@@ -21,10 +21,10 @@ from bmnode.domain.results import BurdenPoint, Evaluation, FindingResult, Result
 from bmnode.domain.study import Branch
 from bmnode.results.burden import burden_curves, burden_legend, burden_panels
 from bmnode.results.canvas import RGB, Mark, Panel, bright_end, compose, lesion_colour, resize_grey, to_grey
-from bmnode.results.instance import plain
 from bmnode.results.picture_volumes import EMISSION_MODALITIES, drawn_findings, key_slices, projections
 from bmnode.results.recompute import rescaled_values
 from bmnode.results.sources import SourceInstance, SourceStudy
+from bmnode.results.text import plain
 from bmnode.results.words import measurement_text
 
 PLANAR_HEIGHT = 900

@@ -1,9 +1,9 @@
 """SR and SEG of an earlier run -> the result set that they were written from.
 
-What comes back is what was written, with these differences, all of the encoding: texts are ASCII; outlines have single
-precision and, on a multi-frame image, always a frame number; positions and spacings are decimal strings (1e-9); the
-input series come in the order of the report, with every series that is evidence. A refusal names no algorithms, and the
-history that the pictures show is in no report.
+What comes back is what was written, with these differences, all of the encoding: letters that have an ASCII form are
+in it; outlines have single precision and, on a multi-frame image, always a frame number; positions and spacings are
+decimal strings (1e-9); the input series come in the order of the report, with every series that is evidence. A
+refusal names no algorithms, and the history that the pictures show is in no report.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from bmnode.domain.registration import DisplacementField, ImageReference, Regist
 from bmnode.domain.results import ResultSet
 from bmnode.results.concepts import CONTENT_BASED_ALIGNMENT, DEFORMABLE_REGISTRATION, SPATIAL_REGISTRATION, coded
 from bmnode.results.context import WriteContext
-from bmnode.results.instance import NewInstance, new_instance, plain
+from bmnode.results.instance import NewInstance, new_instance
 from bmnode.results.sources import SourceStudy
+from bmnode.results.text import plain
 
 _IDENTITY = np.eye(4)
 

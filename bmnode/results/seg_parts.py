@@ -21,9 +21,9 @@ from bmnode.results.concepts import (
     SOURCE_IMAGE,
     coded,
 )
-from bmnode.results.instance import plain
 from bmnode.results.regions import shared_voxels
 from bmnode.results.sources import SourceInstance
+from bmnode.results.text import plain
 
 Dimension = tuple[str, str, str]
 """Dimension Index Pointer, Functional Group Pointer (keywords), label."""

@@ -27,9 +27,10 @@ from bmnode.results.concepts import (
 from bmnode.results.context import WriteContext
 from bmnode.results.evidence import Evidence, evidence_of
 from bmnode.results.groups import GroupContext, drawn_groups, finding_groups, study_group
-from bmnode.results.instance import NewInstance, new_instance, observer_uid, plain
+from bmnode.results.instance import NewInstance, new_instance, observer_uid
 from bmnode.results.key_outlines import key_outlines
 from bmnode.results.sources import SourceInstance, SourceStudy
+from bmnode.results.text import plain
 from bmnode.results.words import findings_in_words, study_in_words
 
 

@@ -25,6 +25,7 @@ from bmnode.domain.objects import PredecessorDocument
 from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
 from bmnode.results.captures import check_capture
+from bmnode.results.character_set import header_for
 from bmnode.results.concepts import (
     COMPREHENSIVE_3D_SR,
     DEFORMABLE_REGISTRATION,
@@ -109,8 +110,8 @@ def _required_attributes(examined: Examined) -> None:
 
 
 def _patient_and_study(examined: Examined) -> None:
-    """The copied attributes equal the source's, value for value, in the same character set."""
-    for element in examined.source.header:
+    """The copied attributes equal the source's, value for value, in the character set that the texts need."""
+    for element in header_for(examined.result_set, examined.source):
         written = examined.dataset.get(element.tag)
         if written is None or written != element:
             raise ResultError(f"{element.keyword or element.tag} is not that of the source")

@@ -16,10 +16,10 @@ from bmnode.results.concepts import SERIES_NUMBER, Item, Title
 from bmnode.results.content_tree import children
 from bmnode.results.drawn_outlines import drawn_outline
 from bmnode.results.examined import RELATIVE_TOLERANCE, Examined, segmentation_index
-from bmnode.results.instance import plain
 from bmnode.results.key_outlines import key_outlines
 from bmnode.results.reading import Report, ReportedFinding, predecessor_uids
 from bmnode.results.sr import is_drawn
+from bmnode.results.text import plain
 from bmnode.results.words import findings_in_words, study_in_words
 
 _VOLUMES = (Concept.VOLUME, Concept.METABOLIC_VOLUME)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bmnode.domain.codes import Code, Unit
 from bmnode.domain.results import Evaluation, FindingResult, Measurement, Outcome, ResultSet
-from bmnode.results.instance import plain
+from bmnode.results.text import plain
 
 _UNIT_TEXT: Mapping[Code, str] = {
     Unit.HU: "HU",

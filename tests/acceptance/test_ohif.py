@@ -32,6 +32,7 @@ from tests.unit.results.result_sets import CONTEXT
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 SHAPE = (9, 12, 16)
+JAPANESE = "骨転移 が"
 ROOT, OUTLINES, SEGMENTATION = 9901, 9902, 9911
 """Series numbers of the result objects."""
 LEAST_TINT = 3.0
@@ -71,10 +72,23 @@ def browser() -> Iterator[Browser]:
 
 
 def slices(folder: Path, *, modality: str, branch: Branch) -> tuple[sources.SourceSeries, ResultSet]:
-    """Two lesions that overlap, and the bone around them; the PET lies obliquely."""
+    """Two lesions that overlap, and the bone around them; the PET lies obliquely, and the MR has a Japanese name."""
     sop_class = {"CT": sources.CT, "PT": sources.PT, "MR": sources.MR}[modality]
     series = sources.classic_slices(folder, sop_class, modality, oblique=modality == "PT", shape=SHAPE)
-    return series, result_sets.volumetric(series, branch=branch, synthetic=True)
+    few = result_sets.volumetric(series, branch=branch, synthetic=True)
+    return series, named_in_japanese(few) if modality == "MR" else few
+
+
+def named_in_japanese(result_set: ResultSet) -> ResultSet:
+    """The first lesion by another name."""
+    (segmentation,), (first, *others) = result_set.segmentations, result_set.findings
+    segment = dataclasses.replace(segmentation.segments[0], label=JAPANESE, tracking_id=JAPANESE)
+    segments = (segment, *segmentation.segments[1:])
+    return dataclasses.replace(
+        result_set,
+        segmentations=(dataclasses.replace(segmentation, segments=segments),),
+        findings=(dataclasses.replace(first, tracking_id=JAPANESE), *others),
+    )
 
 
 def views(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:

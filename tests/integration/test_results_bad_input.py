@@ -28,6 +28,7 @@ from tests.support.validators import complaints
 from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
 
+LABEL = "骨転移 が"
 LONG_UID = "1.2.840." + "9" * 56
 JAPANESE: dict[str, tuple[str, str | list[str]]] = {
     "one byte and two": ("Yamada^Tarou=山田^太郎=やまだ^たろう", ["", "ISO 2022 IR 87"]),
@@ -201,17 +202,36 @@ def test_a_japanese_patient(name: str, tmp_path: Path) -> None:
         assert complaints(item.path) == []
 
 
-def test_japanese_labels(tmp_path: Path) -> None:
-    """A label that the reports' letters do not hold becomes question marks; the finding is told by its UID and code."""
-    series = ct(tmp_path)
+@pytest.mark.parametrize("name", [None, *sorted(JAPANESE)])
+def test_japanese_labels(name: str | None, tmp_path: Path) -> None:
+    """A label stands in every object in its letters, in UTF-8, and so does the patient's name, whatever the images'
+    character set; every object is valid."""
+    spelled, character_set = JAPANESE[name] if name else ("Müller^Jörg", "ISO_IR 100")
+    series = ct(tmp_path, patient=sources.Patient(name=spelled, character_set=character_set))
     few = result_sets.volumetric(series)
-    named = with_segments(few, lambda item: dataclasses.replace(item, label="骨転移", tracking_id="骨転移"))
-    finding = dataclasses.replace(few.findings[0], tracking_id="骨転移")
+    named = with_segments(few, lambda item: dataclasses.replace(item, label=LABEL, tracking_id=LABEL))
+    finding = dataclasses.replace(few.findings[0], tracking_id=LABEL)
     objects = write(dataclasses.replace(named, findings=(finding, *few.findings[1:])), series, tmp_path)
     assert [line for item in objects for line in complaints(item.path)] == []
+    for item in objects:
+        dataset = pydicom.dcmread(item.path)
+        assert dataset.SpecificCharacterSet == "ISO_IR 192"
+        assert str(dataset.PatientName) == spelled
+        assert spelled.encode() in item.path.read_bytes()
     first = read_report(objects[0].path).findings[0]
-    assert (first.tracking_id, first.tracking_uid, first.site) == ("???", finding.tracking_uid, Site.PELVIS)
-    assert read_segments(segmentation_of(objects))[0].tracking_uid == finding.tracking_uid
+    assert (first.tracking_id, first.tracking_uid, first.site) == (LABEL, finding.tracking_uid, Site.PELVIS)
+    assert read_segments(segmentation_of(objects))[0].label == LABEL
+
+
+@pytest.mark.parametrize("character_set", ["ISO_IR 999", "ISO_IR 192"])
+def test_japanese_labels_beside_a_name_that_cannot_be_told(character_set: str, tmp_path: Path) -> None:
+    """Where nobody knows what the patient's name is in Unicode, no result with another name is written."""
+    series = ct(tmp_path, patient=sources.Patient(name="Müller^Jörg", character_set="ISO_IR 100"))
+    for path in series.files:
+        path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", character_set.encode()))
+    named = with_segments(result_sets.volumetric(series), lambda item: dataclasses.replace(item, label=LABEL))
+    with pytest.raises(ResultError, match="letters beyond ASCII"):
+        write(named, series, tmp_path)
 
 
 def test_identifiers_of_full_length(tmp_path: Path) -> None:

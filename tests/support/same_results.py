@@ -10,7 +10,7 @@ import numpy as np
 from bmnode.domain.geometry import CroppedMask, ImagePolygon, VolumeGeometry
 from bmnode.domain.results import FindingResult, Measurement, ResultSet, Segment, Segmentation
 from bmnode.results.drawn_outlines import drawn_outline
-from bmnode.results.instance import plain
+from bmnode.results.text import plain
 
 Place = tuple[float, float, float]
 
