@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from bmnode.checkup.words import counted, moment, span
+from bmnode.checkup.words import LONG_PAST, counted, moment, span
 from bmnode.config import Settings
 from bmnode.config.finding import Finding
 from bmnode.domain.peers import Peer, SendBy
@@ -59,7 +59,9 @@ def _deliveries(outbox: Outbox, now: datetime) -> Iterator[Finding]:
     key = f"deliveries.{name}"
     success = "never" if outbox.last_success is None else moment(outbox.last_success)
     if outbox.dead:
-        yield Finding.error(
+        is_old = outbox.newest_dead is not None and now - outbox.newest_dead > LONG_PAST
+        tell = Finding.warning if is_old else Finding.error
+        yield tell(
             key,
             f"{counted(outbox.dead, 'object')} given up for {name}: see `bmnode delivery list --state dead`; "
             f"`bmnode delivery retry --all-dead --destination {name}` once it takes them; last success: {success}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+LONG_PAST = timedelta(days=14)
+"""[P] Who has not acted on something for two weeks has decided: it is told, and nobody is called for it any more."""
 _UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bmnode.checkup.words import counted, span
+from bmnode.checkup.words import LONG_PAST, counted, span
 from bmnode.config import Settings
 from bmnode.config.finding import Finding
 from bmnode.domain.records import JobRecord
@@ -66,8 +66,10 @@ def _failed(overview: Overview, now: datetime) -> Iterator[Finding]:
         return
     last = failed[0]
     when = "" if last.ended_at is None else f" {span(now - last.ended_at)} ago"
-    yield Finding.error(
+    tell = Finding.warning if last.ended_at is not None and now - last.ended_at > LONG_PAST else Finding.error
+    yield tell(
         "jobs.failed",
         f"{counted(len(failed), 'job')} failed, the last{when}: {last.job_id}, {last.reason or 'without a reason'}; "
-        f"`bmnode job retry {last.job_id}` once the cause is gone, or `bmnode study reject` if the study is not wanted",
+        f"`bmnode job retry {last.job_id}` once the cause is gone; `bmnode study reject` deletes a study that is not "
+        "wanted",
     )

@@ -27,6 +27,8 @@ class Outbox:
     """What was said to the one that was tried most often."""
     dead: int
     """Objects that were given up, of studies that nobody rejected since."""
+    newest_dead: datetime | None
+    """When the last of them was made."""
     last_success: datetime | None
 
 
@@ -68,6 +70,7 @@ class Overview:
                 sa.func.min(sa.case((is_waiting, results.c.created_at))).label("oldest"),
                 sa.func.min(sa.case((is_waiting, deliveries.c.next_attempt_at))).label("next_attempt_at"),
                 _count(is_dead).label("dead"),
+                sa.func.max(sa.case((is_dead, results.c.created_at))).label("newest_dead"),
                 sa.func.max(deliveries.c.delivered_at).label("last_success"),
             )
             .select_from(

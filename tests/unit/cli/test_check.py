@@ -213,9 +213,16 @@ def _let_a_delivery_wait(scene: Scene) -> None:
     scene.outside.clock.advance(2 * 3600)
 
 
+def _want_the_study_of_last_month(scene: Scene) -> None:
+    _want_the_study(scene)
+    scene.outside.clock.advance(30 * 24 * 3600)
+
+
 @pytest.mark.parametrize(
     ("spoil", "key", "told"),
     [
+        pytest.param(_want_the_study_of_last_month, "jobs.failed", "30 days ago", id="failed long ago"),
+        pytest.param(_want_the_study_of_last_month, "deliveries.pacs", "given up", id="given up long ago"),
         pytest.param(_keep_a_file_aside, "quarantine", "send those images again", id="quarantine"),
         pytest.param(lambda scene: scene.journal(age=timedelta(minutes=1)), "journal", "they are safe", id="journal"),
         pytest.param(_let_a_delivery_wait, "deliveries.orthanc", "connection refused", id="delivery waits"),
