@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,7 @@ from bmnode.errors import PeerUnreachableError
 from bmnode.storage import Database, Deliveries, Jobs
 from bmnode.storage.jobs import UNFINISHED
 from bmnode.testing.ports import LOOPBACK, free_ports
+from bmnode.tls import TlsFiles
 
 AE_TITLE = "BMNODE"
 QUIET_S = 2.0
@@ -96,11 +97,13 @@ class NodeProcess:
     Args:
         plan: what to run.
         clock: paces the waiting.
+        tls: whose certificate a client shows, for a node that takes TLS alone.
     """
 
-    def __init__(self, plan: NodePlan, *, clock: Clock) -> None:
+    def __init__(self, plan: NodePlan, *, clock: Clock, tls: TlsFiles | None = None) -> None:
         self.plan = plan
         self._clock = clock
+        self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -151,11 +154,12 @@ class NodeProcess:
             process.wait()
 
     def _wait_until_it_answers(self) -> None:
-        sender = CStoreSender("CHECK", clock=self._clock)
+        sender = CStoreSender("CHECK", clock=self._clock, tls=self._tls)
+        node = replace(self.plan.as_peer, tls=self._tls is not None)
         deadline = self._clock.monotonic_s() + _START_S
         while True:
             try:
-                sender.echo(self.plan.as_peer)
+                sender.echo(node)
             except PeerUnreachableError as error:
                 ended = self._process is None or self._process.poll() is not None
                 if ended or self._clock.monotonic_s() > deadline:

@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from bmnode.errors import PeerUnreachableError
 from bmnode.scp import AcceptorOptions
 from bmnode.scp.policy import Admission, PeerRule, Policy
 from bmnode.scp.security import Security, TlsListening
-from bmnode.testing.ports import LOOPBACK, free_ports, listens
+from bmnode.testing.ports import LOOPBACK
 from bmnode.tls import TlsFiles, certificate_names, client_context
 from tests.support.acceptor import ReceivingNode, receiving_node, store
 from tests.support.certificates import Authority
@@ -30,7 +29,7 @@ from tests.support.encoded import encoded_ct
 from tests.support.objects import StudyMaker
 from tests.support.polling import eventually
 from tests.support.raw_peer import PeerClosedError
-from tests.support.tools import dcmtk_environment, find_dcmtk
+from tests.support.tools import dcmtk_environment, dcmtk_tls, storescp
 
 
 @pytest.fixture
@@ -94,10 +93,6 @@ def test_ours_send_to_ours(node: ReceivingNode, theirs: TlsFiles, tmp_path: Path
     assert len(node.files()) == 3
 
 
-def _dcmtk_tls(files: TlsFiles) -> list[str]:
-    return ["+tls", str(files.key), str(files.certificate), "+cf", str(files.authorities)]
-
-
 @pytest.mark.parametrize("profile", ["+py", "+px", "+pz"])
 def test_dcmtk_sends_to_ours(
     node: ReceivingNode, storescu: Path, theirs: TlsFiles, tmp_path: Path, profile: str
@@ -106,7 +101,7 @@ def test_dcmtk_sends_to_ours(
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(2)
     command: list[str | Path] = [
         storescu,
-        *_dcmtk_tls(theirs),
+        *dcmtk_tls(theirs),
         profile,
         "-aec",
         "BMNODE",
@@ -119,27 +114,10 @@ def test_dcmtk_sends_to_ours(
     assert len(node.files()) == 2
 
 
-@contextmanager
-def _storescp(files: TlsFiles, folder: Path) -> Iterator[int]:
-    program = find_dcmtk("storescp")
-    if program is None:
-        pytest.skip("DCMTK is not installed: `apt-get install dcmtk` (Debian, Ubuntu)")
-    folder.mkdir()
-    port = free_ports(1)[0]
-    command = [str(program), *_dcmtk_tls(files), "-od", str(folder), str(port)]
-    process = subprocess.Popen(command, env=dcmtk_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        eventually(lambda: listens(port), timeout_s=10)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_ours_send_to_dcmtk(ours: TlsFiles, theirs: TlsFiles, tmp_path: Path) -> None:
     """DCMTK's storescp takes an encrypted association from us; under another name than its own it gets none."""
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(2)
-    with _storescp(theirs, tmp_path / "kept") as port:
+    with storescp(theirs, tmp_path / "kept") as port:
         peer = _peer(port, certificate_name="scanner.example.org")
         assert [item.accepted for item in _sender(ours).send(peer, paths)] == [True] * 2
         with pytest.raises(PeerUnreachableError, match="certificates"):
@@ -172,7 +150,7 @@ def test_ours_do_not_send_to_whom_nobody_vouches_for(
     """An archive of DCMTK's with a certificate that does not hold gets no image."""
     stranger = _strangers(authority, tmp_path)[reason]
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
-    with _storescp(stranger, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
+    with storescp(stranger, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
         _sender(ours).send(_peer(port), paths)
     assert list((tmp_path / "kept").iterdir()) == []
 
@@ -183,7 +161,7 @@ def test_dcmtk_takes_nothing_from_whom_nobody_vouches_for(
     """Its storescp checks the certificate that we show: one of another authority does not do."""
     stranger = _strangers(authority, tmp_path)[UNKNOWN]
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
-    with _storescp(theirs, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
+    with storescp(theirs, tmp_path / "kept") as port, pytest.raises(PeerUnreachableError):
         _sender(stranger).send(_peer(port), paths)
     assert list((tmp_path / "kept").iterdir()) == []
 
@@ -206,7 +184,7 @@ def test_dcmtk_with_a_certificate_that_does_not_hold_is_refused(
     """What our own client does not get, DCMTK does not get either."""
     stranger = _strangers(authority, tmp_path)[reason]
     paths = StudyMaker(directory=tmp_path / "study", seed="tls").ct(1)
-    command: list[str | Path] = [storescu, *_dcmtk_tls(stranger), "-aec", "BMNODE", LOOPBACK, str(node.port), *paths]
+    command: list[str | Path] = [storescu, *dcmtk_tls(stranger), "-aec", "BMNODE", LOOPBACK, str(node.port), *paths]
     done = subprocess.run(command, env=dcmtk_environment(), capture_output=True, timeout=60, check=False)
     assert done.returncode != 0
     eventually(lambda: "tls_failed" in _reasons(node), timeout_s=5)
