@@ -33,7 +33,7 @@ class Refusal:
     """Its AE title, where it said one."""
     reason: str | None = None
     explanation: str | None = None
-    """More of the reason; of the first of a kind only."""
+    """More of the reason, of a few fixed texts: what is wrong with a certificate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +41,7 @@ class _Kind:
     event: str
     address: str
     reason: str | None
+    explanation: str | None
 
 
 Tell = Callable[[Refusal, int], None]
@@ -50,8 +51,8 @@ Tell = Callable[[Refusal, int], None]
 class RefusalLog:
     """Tells of refusals.
 
-    A kind is an event, a reason and an address. Its first refusal is told at once; those after it are
-    counted and told in one line a minute; after a minute without one the kind is forgotten.
+    A kind is an event, a reason with its explanation, and an address. Its first refusal is told at once; those after
+    it are counted and told in one line a minute; after a minute without one the kind is forgotten.
 
     Args:
         tell: writes one line.
@@ -133,7 +134,9 @@ class RefusalLog:
             self.flush()
 
     def _kind(self, refusal: Refusal) -> _Kind:
-        kind = _Kind(event=refusal.event, address=refusal.address, reason=refusal.reason)
+        kind = _Kind(
+            event=refusal.event, address=refusal.address, reason=refusal.reason, explanation=refusal.explanation
+        )
         if kind in self._told_at_s or len(self._told_at_s) < KINDS:
             return kind
-        return _Kind(event=refusal.event, address=SEVERAL, reason=refusal.reason)
+        return replace(kind, address=SEVERAL)

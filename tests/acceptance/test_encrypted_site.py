@@ -94,9 +94,10 @@ def test_a_study_comes_and_its_report_goes_encrypted(site: Site) -> None:
     stranger = Authority(folder=site.plan.folder / "strangers", name="stranger").issue("scanner")
     assert site.send() != 0
     assert site.send(*dcmtk_tls(replace(stranger, authorities=site.authority.file))) != 0
+    assert site.send(*dcmtk_tls(site.authority.issue("late", days=(-10, -1)))) != 0
     assert site.send(*dcmtk_tls(site.authority.issue("scanner"))) == 0
     eventually(lambda: any(site.kept.iterdir()), timeout_s=DELIVERED_S)
-    for reason in ("clear_text_on_tls_port", "unable to get local issuer certificate"):
+    for reason in ("clear_text_on_tls_port", "unable to get local issuer certificate", "certificate has expired"):
         eventually(lambda: _is_alerted(site, reason), timeout_s=30)  # noqa: B023 - asked before the next round
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +49,15 @@ def test_other_reasons_and_addresses_are_told_on_their_own() -> None:
         ("192.0.2.1", "tls_failed"),
         ("192.0.2.2", "not_dicom"),
     ]
+
+
+def test_each_fault_of_a_certificate_is_told() -> None:
+    """A machine whose two senders have an expired and a foreign certificate is in the trail with both."""
+    log, told = _log(FakeClock())
+    faults = ("certificate has expired", "unable to get local issuer certificate", "certificate has expired")
+    for fault in faults:
+        log.add(replace(_refusal(reason="tls_failed"), explanation=fault))
+    assert [item.explanation for item, _ in told] == list(faults[:2])
 
 
 def test_a_flood_from_many_addresses_is_bounded() -> None:
