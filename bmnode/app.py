@@ -21,6 +21,7 @@ from bmnode.assembly import Assembler, QuietTime
 from bmnode.clock import Clock, SystemClock
 from bmnode.config import Settings
 from bmnode.config.prior_settings import Retrieve
+from bmnode.deleting import WORKER, image_retention, study_rejection
 from bmnode.delivery.orthanc_rest import OrthancRest
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
@@ -62,13 +63,11 @@ from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
 from bmnode.work.prior_getting import study_getter
 from bmnode.work.prior_places import Mover, MovingArchive
-from bmnode.work.rejecting import StudyRejection
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import Decision, RuleSelector, Selector
 from bmnode.work.worker import Worker
 
 CHILD_MODULE = "bmnode.child"
-RESULTS_FOLDER = "results"
 DEFAULT_PIPELINE = "bone_metastasis"
 _MB = 1024 * 1024
 _HOUR_S = 3600.0
@@ -91,16 +90,11 @@ def open_database(settings: Settings) -> Database:
 
 def results_dir(settings: Settings) -> Path:
     """Where the jobs' folders lie."""
-    return settings.node.data_dir / RESULTS_FOLDER
+    return settings.results_directory
 
 
 def _spool(settings: Settings) -> Spool:
     return Spool(settings.spool_directory, min_free_bytes=settings.spool.min_free_mb * _MB)
-
-
-def study_rejection(settings: Settings, *, database: Database, clock: Clock) -> StudyRejection:
-    """What deletes a study that an administrator rejects."""
-    return StudyRejection(database=database, spool=_spool(settings), results_dir=results_dir(settings), clock=clock)
 
 
 def _completeness(settings: Settings) -> QuietTime:
@@ -214,6 +208,7 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
         complete_studies=assembler.complete_studies,
         clock=clock,
         settle_rejections=study_rejection(settings, database=database, clock=clock).settle,
+        delete_images=lambda: image_retention(live.current, database=database, clock=clock).run(actor=WORKER),
     )
 
 

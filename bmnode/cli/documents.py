@@ -32,6 +32,15 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "sop_class_uid": "SOP Class UID",
         "instance_count": "images received",
         "size_bytes": "size of their data sets",
+        "deleted_count": "of them deleted since by `[retention]`",
+    },
+    "deletion": {
+        "study_uid": "Study Instance UID",
+        "images": "how many images",
+        "size_bytes": "size of their data sets",
+        "is_assessed": "whether results were made of it",
+        "since": f"when its destinations had all results, or it was decided that none are made, {_TIME}",
+        "because": "`age`, or `disk` where its hours are not over",
     },
     "revision": {
         "revision": "number, from 1",

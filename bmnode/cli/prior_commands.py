@@ -68,7 +68,7 @@ def compare(
     came of it.
     JSON: `study_uid`; `prior_study_uid`; `job_id`, of the job that will be run again.
     """
-    from bmnode.storage import AuditTrail, PriorSearches
+    from bmnode.storage import AuditTrail, Jobs, PriorSearches
 
     if current == prior:
         raise RefusedError("a study is not compared with itself")
@@ -76,6 +76,7 @@ def compare(
     with session.engine() as (database, client), database.write() as connection:
         job = _last_job(connection, current)
         _refuse_unfinished(job)
+        Jobs(connection).need_images(job)
         until = session.now() + timedelta(hours=session.settings.priors.search_h)
         PriorSearches(connection).begin(job.job_id, run_by=session.now(), search_until=until, wanted_study_uid=prior)
         client.seek_prior(job, connection=connection)

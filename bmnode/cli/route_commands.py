@@ -101,6 +101,8 @@ def _files(session: Session, study: str) -> tuple[Sequence[Path], str | None, st
     with session.read() as connection:
         record = Studies(connection).get(study)
         instances = Instances(connection).of_study(study)
+    if not instances or any(item.deleted_at is not None for item in instances):
+        raise NotFoundError(f"images of study {study} were deleted; have it sent again")
     return [spool.path(study, item.sop_instance_uid) for item in instances], study, record.source_ae
 
 

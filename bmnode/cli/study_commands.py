@@ -87,7 +87,7 @@ def show(context: typer.Context, study_uid: StudyUid, json: JsonOption = False) 
         emit_json(head | parts)
         return
     emit_record({key: getattr(study, key, value) for key, value in head.items()})
-    columns = ("series_uid", "sop_class_uid", "instance_count", "size_bytes")
+    columns = ("series_uid", "sop_class_uid", "instance_count", "size_bytes", "deleted_count")
     emit_table(columns, [[item[column] for column in columns] for item in series], empty="no series")
     rows = [(item.revision, item.created_at, item.branch, item.decision, item.explanation) for item in revisions]
     emit_table(("revision", "frozen", "branch", "decision", "explanation"), rows, empty="no revision yet")
@@ -137,7 +137,7 @@ def reject(context: typer.Context, study_uid: StudyUid, json: JsonOption = False
     JSON: `study_uid`; `state`; `cancelled`, the identifiers of the jobs that were cancelled; `images` and `results`,
     how many were deleted.
     """
-    from bmnode.app import study_rejection
+    from bmnode.deleting import study_rejection
 
     session = session_of(context)
     with session.engine() as (database, client):
@@ -204,6 +204,7 @@ def _series(instances: Iterable[StoredInstance]) -> Sequence[dict[str, Any]]:
             sop_class_uid=sop_class_uid,
             instance_count=len(items),
             size_bytes=sum(item.size_bytes for item in items),
+            deleted_count=sum(item.deleted_at is not None for item in items),
         )
         for (series_uid, sop_class_uid), items in grouped.items()
     ]

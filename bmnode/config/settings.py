@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bmnode.config.audit_settings import AuditSettings
 from bmnode.config.peer_settings import AeTitle, PeerSettings, Port
 from bmnode.config.prior_settings import PriorSettings
+from bmnode.config.retention_settings import RetentionSettings
 from bmnode.config.section import Section
 from bmnode.config.tls_settings import TlsSettings
 from bmnode.domain.codes import Code
@@ -29,6 +30,7 @@ from bmnode.errors import NotFoundError
 
 DATABASE_FILE = "node.sqlite"
 SPOOL_FOLDER = "spool"
+RESULTS_FOLDER = "results"
 MODELS_FOLDER = "models"
 ENVIRONMENT_PREFIX = "BMNODE__"
 
@@ -287,6 +289,7 @@ class Settings(BaseSettings):
     priors: PriorSettings = PriorSettings()
     results: ResultSettings = ResultSettings()
     delivery: DeliverySettings = DeliverySettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
     peers: Mapping[str, PeerSettings] = Field(default_factory=dict)
@@ -328,6 +331,11 @@ class Settings(BaseSettings):
         return self.spool.directory or self.node.data_dir / SPOOL_FOLDER
 
     @property
+    def results_directory(self) -> Path:
+        """Folder of the jobs' folders."""
+        return self.node.data_dir / RESULTS_FOLDER
+
+    @property
     def models_directory(self) -> Path:
         """Folder of the model bundles that the site installed."""
         return self.node.data_dir / MODELS_FOLDER
@@ -343,6 +351,13 @@ class Settings(BaseSettings):
     def _peers_are_usable(self) -> Self:
         for name, peer in self.peers.items():
             Peer(name=name, **peer.model_dump())
+        return self
+
+    @model_validator(mode="after")
+    def _images_go_before_others_are_refused(self) -> Self:
+        below = self.retention.below_free_mb
+        if below is not None and below <= self.spool.min_free_mb:
+            raise ValueError(f"[retention] below_free_mb ({below}) is not above [spool] min_free_mb")
         return self
 
     @model_validator(mode="after")

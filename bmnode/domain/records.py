@@ -10,7 +10,7 @@ from bmnode.domain.states import DeliveryState, JobState, StudyState
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredInstance:
-    """An instance that was acknowledged: its file is in the spool under its UIDs."""
+    """An instance that was acknowledged: its file is in the spool under its UIDs, unless it was deleted since."""
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -22,6 +22,8 @@ class StoredInstance:
     size_bytes: int
     source_ae: str
     received_at: datetime
+    deleted_at: datetime | None = None
+    """When its file was deleted because it was kept for long enough; None: it is there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -84,6 +84,7 @@ KINDS: Mapping[str, MessageKind] = {
     "delivery_given_up": _EXPORT,
     "study_selected": _ACCESS,
     "study_rerun": _ACCESS,
+    "images_deleted": _DELETION,
     "study_rejected": _DELETION,
     "study_queried": MessageKind(event_id=QUERY, action="E", about=About.STUDY),
     "configuration_applied": _CONFIGURATION,

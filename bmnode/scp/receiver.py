@@ -23,7 +23,7 @@ from bmnode.spool import (
     stored_instance,
 )
 from bmnode.spool.incoming import LONGEST_DATA_SET
-from bmnode.storage import AuditTrail, Database, Instances
+from bmnode.storage import AuditTrail, Database, Instances, Studies
 
 _IDLE_BUFFERS = 8
 
@@ -146,11 +146,13 @@ class Receiver:
             return Receipt.STORED
         if known.sha256 != staged.sha256:
             return None
-        if not self._spool.has(known.study_uid, known.sop_instance_uid):
-            AuditTrail(connection).record(
-                "instance_file_restored", at=now, actor=source_ae, subject=known.sop_instance_uid
-            )
-            self._spool.publish(staged)
+        if known.deleted_at is None and self._spool.has(known.study_uid, known.sop_instance_uid):
+            return Receipt.REPEATED
+        AuditTrail(connection).record("instance_file_restored", at=now, actor=source_ae, subject=known.sop_instance_uid)
+        if known.deleted_at is not None:
+            Instances(connection).restore(known.sop_instance_uid)
+            Studies(connection).image_restored(known.study_uid, source_ae=source_ae, at=now, due_at=self.due_at)
+        self._spool.publish(staged)
         return Receipt.REPEATED
 
 

@@ -62,6 +62,7 @@ def replay(spool: Spool, *, database: Database, clock: Clock, due_at: DueAt) -> 
     journal.close()
     with database.read() as connection:
         known = set(Instances(connection).uids())
+        deleted = set(Instances(connection).uids(deleted=True))
     adopted: list[str] = []
     quarantined: list[Path] = []
     files = sorted(spool.studies_directory.glob(f"*/*{SUFFIX}"))
@@ -78,7 +79,7 @@ def replay(spool: Spool, *, database: Database, clock: Clock, due_at: DueAt) -> 
             _LOG.warning("instance_adopted", instance_ref=instance_ref(instance.sop_instance_uid))
             adopted.append(instance.sop_instance_uid)
     present = {(path.parent.name, path.stem) for path in files}
-    missing = tuple(sorted(sop_instance_uid for _, sop_instance_uid in known - present))
+    missing = tuple(sorted(sop_instance_uid for _, sop_instance_uid in known - deleted - present))
     _report_missing(missing, database=database, clock=clock)
     return ReplayReport(
         temporaries_removed=removed,

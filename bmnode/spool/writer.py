@@ -164,6 +164,19 @@ class Spool:
         ]
         return [self.path(study_uid, "0").parent, *aside]
 
+    def studies(self) -> list[str]:
+        """Study Instance UIDs of which there is a folder."""
+        return sorted(path.name for path in self.files.list(self.studies_directory, "") if is_safe_uid(path.name))
+
+    def remove(self, study_uid: str, sop_instance_uids: Iterable[str]) -> None:
+        """Delete images' files where they are there, and the study's folder once it is empty. Raises OSError."""
+        for uid in sop_instance_uids:
+            self.files.remove(self.path(study_uid, uid))
+        folder = self.path(study_uid, "0").parent
+        if not self.files.list(folder, ""):
+            with suppress(OSError):  # not empty, or gone: either is somebody's who came between
+                folder.rmdir()
+
     def has(self, study_uid: str, sop_instance_uid: str) -> bool:
         """Whether the instance's file is there."""
         return self.files.exists(self.path(study_uid, sop_instance_uid))

@@ -9,6 +9,7 @@ from bmnode.storage.jobs import Jobs
 from bmnode.storage.overview import FailedJob, Outbox, Overview
 from bmnode.storage.priors import Examinations, FetchedPriors, PriorSearches
 from bmnode.storage.results import Results
+from bmnode.storage.retention import Disposable, disposable, dispose
 from bmnode.storage.studies import DueAt, Studies, inputs_digest
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Database",
     "DeletedRows",
     "Deliveries",
+    "Disposable",
     "DueAt",
     "Examinations",
     "FailedJob",
@@ -30,6 +32,8 @@ __all__ = [
     "Results",
     "Studies",
     "delete_content",
+    "disposable",
+    "dispose",
     "emptied_jobs",
     "inputs_digest",
 ]

@@ -82,7 +82,14 @@ class Instances:
         )
         return [StoredInstance(**row) for row in self._connection.execute(query).mappings()]
 
-    def uids(self) -> Sequence[tuple[str, str]]:
-        """(study, SOP instance) of every instance, for the spool's replay."""
-        rows = self._connection.execute(sa.select(instances.c.study_uid, instances.c.sop_instance_uid))
-        return [(row.study_uid, row.sop_instance_uid) for row in rows]
+    def uids(self, *, deleted: bool | None = None) -> Sequence[tuple[str, str]]:
+        """(study, SOP instance) of every instance, or only of those whose files are deleted, or are not."""
+        query = sa.select(instances.c.study_uid, instances.c.sop_instance_uid)
+        if deleted is not None:
+            query = query.where(instances.c.deleted_at.is_not(None) if deleted else instances.c.deleted_at.is_(None))
+        return [(row.study_uid, row.sop_instance_uid) for row in self._connection.execute(query)]
+
+    def restore(self, sop_instance_uid: str) -> None:
+        """Its file is there again."""
+        found = instances.c.sop_instance_uid == sop_instance_uid
+        self._connection.execute(instances.update().where(found).values(deleted_at=None))

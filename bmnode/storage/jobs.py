@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bmnode.domain.records import JobEventRecord, JobRecord
 from bmnode.domain.states import JOB_TRANSITIONS, JobEvent, JobState, advance
 from bmnode.errors import NotFoundError
-from bmnode.storage.tables import job_events, jobs, revision_instances, studies
+from bmnode.storage.tables import instances, job_events, jobs, revision_instances, studies
 
 UNFINISHED = (JobState.AWAITING_PRIOR, JobState.QUEUED, JobState.RUNNING)
 STARTABLE = (JobState.QUEUED, JobState.RUNNING)
@@ -83,8 +83,8 @@ class Jobs:
         """
         job = self.get(job_id)
         state = advance(JOB_TRANSITIONS, job.state, event)
-        if event in _BEGINS_ANEW and self._is_emptied(job):
-            raise NotFoundError(f"the images of job {job_id} were deleted when its study was rejected; send them again")
+        if event in _BEGINS_ANEW:
+            self.need_images(job)
         values: dict[str, object] = {"state": state}
         if event is JobEvent.STARTED:
             values |= {"attempt": job.attempt + 1, "started_at": at, "progress": 0.0, "step": "", "ended_at": None}
@@ -96,15 +96,19 @@ class Jobs:
         self._record(job_id, event=event.value, state=state, at=at, detail=detail)
         return self.get(job_id)
 
-    def _is_emptied(self, job: JobRecord) -> bool:
-        """Whether the study was rejected since, and the images of the job's revision deleted."""
-        rejected = sa.select(studies.c.study_uid).where(studies.c.study_uid == job.study_uid, studies.c.rejections > 0)
-        images = sa.select(revision_instances.c.sop_instance_uid).where(
+    def need_images(self, job: JobRecord) -> None:
+        """Raises NotFoundError where images of the job's revision were deleted, by themselves or with their study."""
+        of_revision = sa.and_(
             revision_instances.c.study_uid == job.study_uid, revision_instances.c.revision == job.revision
         )
-        if self._connection.execute(rejected).first() is None:
-            return False
-        return self._connection.execute(images.limit(1)).first() is None
+        query = sa.select(sa.func.count(), sa.func.count(instances.c.deleted_at)).select_from(
+            revision_instances.join(instances, instances.c.sop_instance_uid == revision_instances.c.sop_instance_uid)
+        )
+        images, deleted = self._connection.execute(query.where(of_revision)).one()
+        rejections = sa.select(studies.c.rejections).where(studies.c.study_uid == job.study_uid)
+        was_rejected = not images and bool(self._connection.execute(rejections).scalar())
+        if deleted or was_rejected:
+            raise NotFoundError(f"images of job {job.job_id} were deleted; have the whole study sent again")
 
     def report_progress(self, job_id: str, *, progress: float, step: str) -> None:
         """What `job show` and the status page read while a job runs."""

@@ -14,6 +14,8 @@ from bmnode.domain.states import STUDY_TRANSITIONS, StudyEvent, StudyState, adva
 from bmnode.errors import NotFoundError
 from bmnode.storage.tables import instances, revision_instances, revisions, studies
 
+IMAGES_DELETED = "images_deleted"
+"""Decision on a revision of which images were deleted before it was frozen."""
 DueAt = Callable[[StudyRecord | None, datetime], datetime]
 """When a study is to be judged, given the study before an image (None: its first image) and the image's time."""
 
@@ -104,6 +106,19 @@ class Studies:
         else:
             self._update(study_uid, **{name: value for name, value in row.items() if name != "study_uid"})
         return study
+
+    def image_restored(self, study_uid: str, *, source_ae: str, at: datetime, due_at: DueAt) -> None:
+        """An image whose file had been deleted came again. A study that waits for it is judged once more.
+
+        It waits while it receives, or where its last revision could not be assessed for want of deleted images.
+        """
+        study = self.get(study_uid)
+        last = self.find_revision(study_uid, study.revision)
+        waits = last is not None and last.decision == IMAGES_DELETED and study.state is StudyState.COMPLETE
+        if waits or study.state is StudyState.RECEIVING:
+            opened = _with_image(study, study_uid, source_ae=source_ae, at=at, due_at=due_at(study, at))
+            changed = ("state", "version", "source_ae", "opened_at", "last_received_at", "due_at")
+            self._update(study_uid, **{name: getattr(opened, name) for name in changed})
 
     def due(self, at: datetime) -> Sequence[StudyRecord]:
         """Studies still receiving whose time has come, longest waiting first."""

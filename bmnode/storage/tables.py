@@ -78,6 +78,7 @@ instances = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("source_ae", sa.String(16), nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("deleted_at", UtcDateTime),
 )
 
 revisions = sa.Table(

@@ -51,6 +51,8 @@ class NodeStore:
             whole = [uid for uid in uids if (record := fetched[uid]) is None or record.is_whole]
             instances = {uid: Instances(connection).of_study(uid) for uid in whole}
         for study_uid, items in instances.items():
+            if any(item.deleted_at is not None for item in items):
+                continue  # an archive may have it still
             one_a_series = {item.series_uid: item for item in reversed(items)}
             files = [self.locate(item) for item in one_a_series.values()]
             examination = read_examination(files, study_uid=study_uid, site=self.site)
@@ -67,7 +69,10 @@ class NodeStore:
     def look_at(self, study_uid: str) -> tuple[Examination | None, str | None]:
         """A study by all of its files, and why it takes no branch or an administrator took it out of work."""
         with self.database.read() as connection:
-            files = [self.locate(item) for item in Instances(connection).of_study(study_uid)]
+            instances = Instances(connection).of_study(study_uid)
+        if any(item.deleted_at is not None for item in instances):
+            return None, self.objection(study_uid)
+        files = [self.locate(item) for item in instances]
         found, refusal = read_whole(files, study_uid=study_uid, site=self.site)
         return found, self.objection(study_uid) or refusal
 
@@ -126,7 +131,7 @@ class MovingArchive:
         until_s = self.clock.monotonic_s() + _FILED_WITHIN_S
         while True:
             with self.database.read() as connection:
-                here = len(Instances(connection).of_study(study_uid))
+                here = sum(item.deleted_at is None for item in Instances(connection).of_study(study_uid))
             if here >= count:
                 return
             if self.clock.monotonic_s() > until_s:

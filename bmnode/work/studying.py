@@ -17,6 +17,7 @@ from bmnode.domain.study import Reason
 from bmnode.observe.references import study_ref
 from bmnode.run.runner import Runner
 from bmnode.storage import AuditTrail, Database, Examinations, FetchedPriors, Instances, Jobs, Studies, inputs_digest
+from bmnode.storage.studies import IMAGES_DELETED
 from bmnode.work.engine import Engine
 from bmnode.work.finding import PriorOptions
 from bmnode.work.requests import When, job_digest, job_id_of, run_key, run_request
@@ -53,7 +54,9 @@ class StudyFlow:
             return
         study, instances = found
         files = {self.locate(instance): instance for instance in instances}
-        decision = await asyncio.to_thread(self.select, study, tuple(files))
+        decision = _without_deleted(instances)
+        if decision is None:
+            decision = await asyncio.to_thread(self.select, study, tuple(files))
         if When(when) is When.DUE:
             decision = await asyncio.to_thread(self._without_jobs_of_a_prior, decision, instances)
         versions = await self.runner.versions() if decision.jobs else {}
@@ -191,6 +194,15 @@ class StudyFlow:
             explanation=f"fetched from {fetched.archive} as an earlier examination; it starts no job of its own",
             jobs=(),
         )
+
+
+def _without_deleted(instances: list[StoredInstance]) -> Decision | None:
+    """What to say where images were deleted: a part of a study is not assessed as if it were whole. Else None."""
+    deleted = sum(item.deleted_at is not None for item in instances)
+    if not deleted:
+        return None
+    explanation = f"{deleted} of {len(instances)} images were deleted by [retention]; have the whole study sent again"
+    return Decision(branch=None, decision=IMAGES_DELETED, explanation=explanation, jobs=())
 
 
 def _stands(study: StudyRecord, *, version: int, when: When) -> bool:

@@ -53,6 +53,8 @@ class Worker:
     clock: Clock
     settle_rejections: Callable[[], None]
     """Finishes or undoes rejections in which a process was killed."""
+    delete_images: Callable[[], object]
+    """Deletes the images that were kept for long enough."""
     assembly_every_s: float = ASSEMBLY_EVERY_S
     _lock: NodeLock = field(init=False)
     _ticks: BackgroundScheduler | None = field(init=False, default=None)
@@ -95,6 +97,7 @@ class Worker:
         ticks.add_job(self._settle_priors, "interval", seconds=self.assembly_every_s, id="priors")
         ticks.add_job(self._requeue, "interval", seconds=REQUEUE_EVERY_S, id="requeue")
         ticks.add_job(self.settle_rejections, "interval", seconds=REQUEUE_EVERY_S, id="rejections")
+        ticks.add_job(self.delete_images, "interval", seconds=REQUEUE_EVERY_S, id="images")
         ticks.add_job(self._forget, "interval", seconds=RETENTION_EVERY_S, id="retention")
         ticks.add_listener(_tick_failed, EVENT_JOB_ERROR)
         return ticks

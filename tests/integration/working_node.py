@@ -87,6 +87,7 @@ def worker_of(folder: Path, *, pipeline: str, timeout_s: float, max_attempts: in
             results_dir=folder / "results",
             clock=CLOCK,
         ).settle,
+        delete_images=lambda: None,
         assembly_every_s=0.1,
     )
 

@@ -38,6 +38,7 @@ CALLS = [
     ("job requeue", ("--all-unfinished",)),
     ("delivery list", ()),
     ("delivery retry", (JOB,)),
+    ("retention run", ()),
     ("audit export", ()),
     ("audit verify", ()),
     ("pipeline list", ()),

@@ -301,3 +301,19 @@ def test_changed_audit_line_is_found(run: Run, database: Database) -> None:
         connection.execute(sa.update(audit).where(audit.c.sequence == 2).values(subject="somebody else"))
     answer = run("audit", "verify", "--json")
     assert (answer.code, answer.json["first_broken"]) == (1, 2)
+
+
+def test_retention_shows_what_it_would_delete_and_deletes_it(
+    run: Run, database: Database, outside: Outside, tmp_path: Path
+) -> None:
+    """A dry run changes nothing; the study with a failed job keeps its images either way."""
+    outside.clock.advance(max((NOW - outside.clock.now()).total_seconds(), 0.0) + 3600.0)
+    with (tmp_path / "bmnode.toml").open("a", encoding="utf-8") as file:
+        file.write("[retention]\nassessed_after_h = 0.001\nunassessed_after_h = 0.001\n")
+    told = run("retention", "run", "--dry-run", "--json").json
+    assert (told["dry_run"], [item["study_uid"] for item in told["deleted"]]) == (True, [IGNORED])
+    assert [item["deleted_count"] for item in run("study", "show", IGNORED, "--json").json["series"]] == [0]
+    assert run("retention", "run", "--json").json["deleted"] == told["deleted"]
+    assert [item["deleted_count"] for item in run("study", "show", IGNORED, "--json").json["series"]] == [1]
+    assert _last_audit(database) == ("images_deleted", IGNORED, "administrator")
+    assert "nothing" in run("retention", "run").out

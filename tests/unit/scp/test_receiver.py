@@ -17,7 +17,7 @@ from bmnode.domain.states import StudyState
 from bmnode.errors import ConflictingInstanceError, MalformedInstanceError, MismatchedInstanceError
 from bmnode.scp.receiver import Receipt, Receiver, StoreRequest
 from bmnode.spool import Spool, replay
-from bmnode.storage import AuditTrail, Database, Instances, Studies
+from bmnode.storage import AuditTrail, Database, Instances, Studies, dispose
 from bmnode.testing.clock import FakeClock
 from bmnode.testing.filesystem import SimulatedFileSystem
 from tests.support.encoded import EncodedInstance, ct_slices, encode_instance, encoded_ct
@@ -206,3 +206,21 @@ def test_a_request_without_a_data_set_is_malformed(receiver: Receiver, ct: Encod
     """A C-STORE that announces no data set is answered, not crashed on."""
     with pytest.raises(MalformedInstanceError, match="no data set"):
         receiver.receive(replace(_request(ct), data_set=b""))
+
+
+def test_an_image_that_was_deleted_for_its_age_is_kept_when_it_comes_again(
+    receiver: Receiver, spool: Spool, database: Database, ct: EncodedInstance
+) -> None:
+    """Its row says again that the file is there, so that the next pass leaves it; the study stays as it was."""
+    receiver.receive(_request(ct))
+    with database.write() as connection:
+        Studies(connection).freeze(ct.study_uid, at=FakeClock().now())
+        Studies(connection).decide(ct.study_uid, 1, branch=None, decision="not_for_us", explanation="")
+        assert dispose(connection, ct.study_uid, at=FakeClock().now())
+    before = _study(database, ct)
+    receiver.receive(_request(ct))
+    assert spool.has(ct.study_uid, ct.sop_instance_uid)
+    with database.read() as connection:
+        assert Instances(connection).get(ct.sop_instance_uid).deleted_at is None
+    assert _study(database, ct) == before
+    assert _events(database)[-1] == "instance_file_restored"

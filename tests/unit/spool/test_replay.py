@@ -11,7 +11,7 @@ import pytest
 from bmnode.domain.records import StudyRecord
 from bmnode.domain.states import StudyState
 from bmnode.spool import ReplayReport, Spool, SpooledFile, inspect_data_set, record_arrival, replay, stored_instance
-from bmnode.storage import AuditTrail, Database, Instances, Studies
+from bmnode.storage import AuditTrail, Database, Instances, Studies, dispose
 from bmnode.testing.clock import FakeClock
 from tests.support.encoded import EncodedInstance, encoded_ct
 
@@ -120,6 +120,20 @@ def test_a_row_without_a_file_is_reported_and_kept(
     assert ("instance_file_missing", slices[0].sop_instance_uid) in _events(database)
     with database.read() as connection:
         assert Instances(connection).find(slices[0].sop_instance_uid) is not None
+
+
+def test_an_image_that_was_deleted_for_its_age_is_not_missing(
+    spool: Spool, database: Database, slices: list[EncodedInstance]
+) -> None:
+    """A start does not report what the node itself deleted."""
+    written = _write(spool, slices[0])
+    _record(database, slices[0], sha256=written.sha256)
+    with database.write() as connection:
+        Studies(connection).freeze(slices[0].study_uid, at=FakeClock().now())
+        Studies(connection).decide(slices[0].study_uid, 1, branch=None, decision="not_for_us", explanation="")
+        assert dispose(connection, slices[0].study_uid, at=FakeClock().now())
+    written.path.unlink()
+    assert _replay(spool, database).missing == ()
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "renamed"])
