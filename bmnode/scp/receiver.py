@@ -150,8 +150,9 @@ class Receiver:
             return Receipt.REPEATED
         AuditTrail(connection).record("instance_file_restored", at=now, actor=source_ae, subject=known.sop_instance_uid)
         if known.deleted_at is not None:
-            Instances(connection).restore(known.sop_instance_uid)
+            # First: it locks the study, so that nobody removes the file that is published below.
             Studies(connection).image_restored(known.study_uid, source_ae=source_ae, at=now, due_at=self.due_at)
+            Instances(connection).restore(known.sop_instance_uid)
         self._spool.publish(staged)
         return Receipt.REPEATED
 

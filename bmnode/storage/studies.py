@@ -112,7 +112,7 @@ class Studies:
 
         It waits while it receives, or where its last revision could not be assessed for want of deleted images.
         """
-        study = self.get(study_uid)
+        study = self.get(study_uid, lock=True)
         last = self.find_revision(study_uid, study.revision)
         waits = last is not None and last.decision == IMAGES_DELETED and study.state is StudyState.COMPLETE
         if waits or study.state is StudyState.RECEIVING:

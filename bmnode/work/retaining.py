@@ -17,7 +17,7 @@ import structlog
 from bmnode.clock import Clock
 from bmnode.observe.references import study_ref
 from bmnode.spool import Spool
-from bmnode.storage import AuditTrail, Database, Disposable, Instances, disposable, dispose
+from bmnode.storage import AuditTrail, Database, Disposable, Instances, Studies, disposable, dispose
 
 _log = structlog.get_logger(__name__)
 
@@ -141,5 +141,6 @@ class ImageRetention:
             found = {study_uid for study_uid, _ in Instances(connection).uids(deleted=True)} & present
         for study_uid in sorted(found):
             with self.database.write() as connection:
+                Studies(connection).find(study_uid, lock=True)
                 instances = Instances(connection).of_study(study_uid)
                 self.spool.remove(study_uid, [item.sop_instance_uid for item in instances if item.deleted_at])
