@@ -165,7 +165,10 @@ class SegmentReference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FindingResult:
-    """One finding: where it is and what was measured on it."""
+    """One finding: where it is and what was measured on it.
+
+    Raises ValueError where it came from itself, or twice from one earlier lesion.
+    """
 
     tracking_id: str
     tracking_uid: str
@@ -176,6 +179,13 @@ class FindingResult:
     polygons: tuple[ImagePolygon, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    came_from: tuple[str, ...] = ()
+    """Tracking UIDs, beside its own, of the earlier lesions that it came from: of the one that split, of those that
+    merged into it."""
+
+    def __post_init__(self) -> None:
+        if len({self.tracking_uid, *self.came_from}) != 1 + len(self.came_from):
+            raise ValueError(f"{self.tracking_id} came from other lesions, once from each")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -48,6 +48,7 @@ class Item:
     MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
     TRACKING_ID = Code("112039", "DCM", "Tracking Identifier")
     TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
+    CAME_FROM = project_code("CAME-FROM", "Tracking UID of an earlier lesion that it came from")
     FINDING = Code("121071", "DCM", "Finding")
     FINDING_CATEGORY = Code("276214006", "SCT", "Finding category")
     FINDING_SITE = Code("363698007", "SCT", "Finding Site")

@@ -21,7 +21,7 @@ from bmnode.domain.results import (
     SegmentReference,
 )
 from bmnode.errors import ResultError
-from bmnode.results.concepts import SEGMENTATION, SEGMENTATION_CLASSES, coded
+from bmnode.results.concepts import SEGMENTATION, SEGMENTATION_CLASSES, Item, coded
 from bmnode.results.context import WriteContext
 from bmnode.results.drawn_outlines import drawn_outline, outline_uid
 from bmnode.results.instance import algorithms_of
@@ -59,17 +59,16 @@ def finding_groups(finding: FindingResult, refer: GroupContext) -> list[sr.Conte
         return [_segment_group(finding, finding.segment, refer)]
     if finding.polygons:
         return [*outline_groups(finding, refer), *_planar_segment_groups(finding, refer)]
-    return [
-        sr.MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
-            finding_category=coded(Finding.ABNORMAL_STRUCTURE),
-            finding_type=coded(finding.finding_type),
-            finding_sites=_sites(finding),
-            algorithm_id=_algorithm(refer),
-            measurements=[encode_measurement(item) for item in finding.measurements],
-            qualitative_evaluations=_evaluations(finding.evaluations),
-        )
-    ]
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
+        finding_category=coded(Finding.ABNORMAL_STRUCTURE),
+        finding_type=coded(finding.finding_type),
+        finding_sites=_sites(finding),
+        algorithm_id=_algorithm(refer),
+        measurements=[encode_measurement(item) for item in finding.measurements],
+        qualitative_evaluations=_evaluations(finding.evaluations),
+    )
+    return [_with_origin(group, finding)]
 
 
 def drawn_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:
@@ -145,7 +144,7 @@ def _segment_group(finding: FindingResult, reference: SegmentReference, refer: G
 
 def _make_segment_group(finding: FindingResult, reference: SegmentReference, refer: GroupContext) -> sr.ContentSequence:
     segmentation = refer.result_set.segmentations[reference.segmentation_index]
-    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(finding.tracking_id, finding.tracking_uid),
         referenced_segment=sr.ReferencedSegment(
             sop_class_uid=SEGMENTATION_CLASSES[refer.context.encoding],
@@ -160,6 +159,7 @@ def _make_segment_group(finding: FindingResult, reference: SegmentReference, ref
         measurements=[encode_measurement(item) for item in finding.measurements],
         qualitative_evaluations=_evaluations(finding.evaluations),
     )
+    return _with_origin(group, finding)
 
 
 def _outline_group(
@@ -169,7 +169,7 @@ def _outline_group(
     is_other = is_drawn and number > 1
     name = f"{finding.tracking_id} (outline {number})" if is_other else finding.tracking_id
     uid = outline_uid(finding.tracking_uid, number) if is_other else finding.tracking_uid
-    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+    group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(name, uid),
         referenced_region=_region(drawn_outline(polygon) if is_drawn else polygon, refer.source),
         finding_category=coded(Finding.ABNORMAL_STRUCTURE),
@@ -179,6 +179,19 @@ def _outline_group(
         measurements=[encode_measurement(item) for item in finding.measurements] if number == 1 else None,
         qualitative_evaluations=_evaluations(finding.evaluations) if number == 1 else None,
     )
+    return _with_origin(group, finding) if number == 1 else group
+
+
+def _with_origin(group: sr.ContentSequence, finding: FindingResult) -> sr.ContentSequence:
+    """The group with the earlier lesions that the finding came from: additional items, which TID 1410, 1411 and 1501
+    allow, being extensible."""
+    for uid in finding.came_from:
+        group[0].ContentSequence.append(
+            sr.UIDRefContentItem(
+                name=coded(Item.CAME_FROM), value=uid, relationship_type=sr.RelationshipTypeValues.CONTAINS
+            )
+        )
+    return group
 
 
 def _planar_segment_groups(finding: FindingResult, refer: GroupContext) -> list[sr.ContentSequence]:

@@ -212,4 +212,5 @@ def _finding(item: ReportedFinding, references: Mapping[tuple[str, int], Segment
         polygons=item.polygons,
         measurements=item.measurements,
         evaluations=item.evaluations,
+        came_from=item.came_from,
     )

@@ -54,6 +54,8 @@ class ReportedFinding:
     evaluations: tuple[Evaluation, ...]
     planar_segments: tuple[SegmentLink, ...] = ()
     """One a planar view that the finding is segmented on."""
+    came_from: tuple[str, ...] = ()
+    """Tracking UIDs of earlier lesions; see `FindingResult`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -321,6 +323,7 @@ def _finding(uid: str, groups: list[Dataset]) -> ReportedFinding:
         polygons=tuple(_polygon(item) for group in groups for item in children(group, value_type="SCOORD")),
         measurements=tuple(_measurements(groups)),
         evaluations=tuple(_evaluation(item) for group in groups for item in _evaluation_items(group)),
+        came_from=tuple(dict.fromkeys(str(item.UID) for group in groups for item in children(group, Item.CAME_FROM))),
     )
 
 

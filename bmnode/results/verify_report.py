@@ -94,6 +94,8 @@ def _same_finding(
         raise ResultError(f"{name}: type, site or laterality differ")
     if written.evaluations != finding.evaluations:
         raise ResultError(f"{name}: the evaluations differ")
+    if written.came_from != finding.came_from:
+        raise ResultError(f"{name}: came from other lesions")
     _same_measurements(written.measurements, finding.measurements, name)
     if finding.segment is not None and (is_root or not finding.polygons):
         number = None if written.segment is None else written.segment.segment_number

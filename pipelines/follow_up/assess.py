@@ -218,6 +218,7 @@ def _followed(matched: Matched, number: int, identity: _Identity) -> FindingResu
     finding = matched.current[number].finding
     group = next(group for group in matched.groups or () if number in group.current)
     goes_on = identity.tracking_uid != finding.tracking_uid
+    before = (matched.prior[earlier].finding.tracking_uid for earlier in group.prior)
     changes = changes_of(group, prior=matched.prior, current=matched.current) if goes_on else ()
     return replace(
         finding,
@@ -225,6 +226,7 @@ def _followed(matched: Matched, number: int, identity: _Identity) -> FindingResu
         tracking_uid=identity.tracking_uid,
         measurements=(*finding.measurements, *changes),
         evaluations=(*finding.evaluations, *_judged(matched, group)),
+        came_from=tuple(uid for uid in before if uid != identity.tracking_uid),
     )
 
 

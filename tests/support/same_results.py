@@ -66,7 +66,7 @@ def assert_same_numbers(found: Sequence[Measurement], expected: Sequence[Measure
 def assert_same_finding(found: FindingResult, expected: FindingResult) -> None:
     """Identity, place, codes, numbers; outlines in single precision, of which viewers' reports have corners more."""
     assert found.tracking_id == plain(expected.tracking_id)
-    for name in ("tracking_uid", "finding_type", "site", "laterality", "segment", "evaluations"):
+    for name in ("tracking_uid", "finding_type", "site", "laterality", "segment", "evaluations", "came_from"):
         assert getattr(found, name) == getattr(expected, name), name
     assert_same_numbers(found.measurements, expected.measurements)
     for one, other in zip(found.polygons, expected.polygons, strict=True):

@@ -56,6 +56,23 @@ def test_every_lesion_of_either_scan_has_its_event() -> None:
     assert gone.measurements == ()
 
 
+def test_what_split_or_merged_names_where_it_came_from() -> None:
+    """The part of a split with a UID of its own names the whole; what others merged into names them, not itself."""
+    assert [item.came_from for item in followed().findings] == [(), (f"{THEN}.9.2",), (), (), ()]
+    prior = result_of(THEN, [(0, 2), (2, 3), (5, 2)], suv_max=[10.0, 8.0, 5.0])
+    current = result_of(NOW, [(0, 7)], suv_max=[14.0])
+    (merged,) = assess_pair(matched_of(prior, current, [((0, 1, 2), (0,))])).findings
+    assert (merged.tracking_uid, merged.came_from) == (f"{THEN}.9.2", (f"{THEN}.9.1", f"{THEN}.9.3"))
+
+
+def test_no_lesion_comes_from_itself() -> None:
+    """Links name other lesions, each once."""
+    (lesion,) = result_of(NOW, [(0, 2)], suv_max=[1.0]).findings
+    for origin in ((lesion.tracking_uid,), ("1.2", "1.2")):
+        with pytest.raises(ValueError, match="came from"):
+            replace(lesion, came_from=origin)
+
+
 def test_changes_are_those_of_the_measurements() -> None:
     """Volume 0.064 to 0.512 ml is +700 %; a split is compared as a whole: 1.728 ml to 0.064 + 0.216 ml."""
     found = followed()

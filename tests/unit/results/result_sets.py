@@ -69,7 +69,8 @@ def ball(geometry: VolumeGeometry, centre: tuple[int, int, int], radius: float) 
 
 
 def volumetric(series: SourceSeries, *, branch: Branch = Branch.CT, synthetic: bool = False) -> ResultSet:
-    """Two lesions that overlap each other, and the bone around them, as one segmentation."""
+    """Two lesions that overlap each other, and the bone around them, as one segmentation; the second came from
+    another."""
     assert series.geometry is not None
     assert series.pixels is not None
     geometry = series.geometry
@@ -129,6 +130,7 @@ def volumetric(series: SourceSeries, *, branch: Branch = Branch.CT, synthetic: b
                 ),
             ),
             evaluations=(Evaluation(concept=Concept.LESION_TYPE, value=LesionType.SCLEROTIC),),
+            came_from=(derive_uid("test", "lesion", "before"),) if number == 2 else (),
         )
         for number, mask in enumerate(masks, 1)
     )

@@ -53,8 +53,24 @@ def _outlined(series: sources.SourceSeries) -> ResultSet:
     return dataclasses.replace(base, findings=tuple(dataclasses.replace(item, polygons=ring) for item in base.findings))
 
 
+def _descended(results: Callable[[sources.SourceSeries], ResultSet]) -> Callable[[sources.SourceSeries], ResultSet]:
+    """Every finding, and one without a region, came from two earlier ones."""
+
+    def make(series: sources.SourceSeries) -> ResultSet:
+        base, parents = results(series), tuple(derive_uid("test", "parent", name) for name in "ab")
+        alone = dataclasses.replace(
+            base.findings[0], tracking_id="L9", tracking_uid="2.25.9", segment=None, polygons=(), measurements=()
+        )
+        findings = tuple(dataclasses.replace(item, came_from=parents) for item in (*base.findings, alone))
+        return dataclasses.replace(base, findings=findings)
+
+    return make
+
+
 CASES: dict[str, Make] = {
     "ct": _of(_ct, result_sets.volumetric),
+    "ct, merged": _of(_ct, _descended(result_sets.volumetric)),
+    "planar, merged": _of(sources.planar_bone_scan, _descended(result_sets.planar)),
     "ct with outlines": _of(_ct, _outlined),
     "pet, oblique, simulated": _of(
         _oblique_pet, lambda series: result_sets.volumetric(series, branch=Branch.PET_CT, synthetic=True)
