@@ -6,6 +6,7 @@ from bmnode.storage.deletion import DeletedRows, delete_content, emptied_jobs
 from bmnode.storage.deliveries import Deliveries
 from bmnode.storage.instances import InstanceLookup, Instances
 from bmnode.storage.jobs import Jobs
+from bmnode.storage.ledger import Ledger
 from bmnode.storage.overview import FailedJob, Outbox, Overview
 from bmnode.storage.priors import Examinations, FetchedPriors, PriorSearches
 from bmnode.storage.results import Results
@@ -26,6 +27,7 @@ __all__ = [
     "InstanceLookup",
     "Instances",
     "Jobs",
+    "Ledger",
     "Outbox",
     "Overview",
     "PriorSearches",

@@ -185,6 +185,88 @@ results = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
+
+def _code(name: str, *, nullable: bool = False) -> tuple[sa.Column[str], ...]:
+    """A coded concept in three columns: value, scheme, meaning."""
+    sizes = (("code", 16), ("scheme", 16), ("meaning", 64))
+    return tuple(sa.Column(f"{name}_{part}", sa.String(size), nullable=nullable) for part, size in sizes)
+
+
+ledger_reports = sa.Table(
+    "ledger_reports",
+    metadata,
+    sa.Column("report_uid", _UID, primary_key=True),
+    sa.Column("study_uid", _UID, nullable=False, index=True),
+    sa.Column("patient_digest", sa.String(64), nullable=False, index=True),
+    sa.Column("issuer", sa.String(64), nullable=False),
+    sa.Column("studied_on", sa.Date),
+    sa.Column("branch", sa.String(16), nullable=False),
+    sa.Column("pipeline", sa.Text, nullable=False),
+    sa.Column("outcome", sa.String(32), nullable=False),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+)
+
+ledger_predecessors = sa.Table(
+    "ledger_predecessors",
+    metadata,
+    sa.Column("report_uid", _UID, sa.ForeignKey("ledger_reports.report_uid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("predecessor_uid", _UID, nullable=False, index=True),
+)
+
+ledger_observations = sa.Table(
+    "ledger_observations",
+    metadata,
+    sa.Column("report_uid", _UID, sa.ForeignKey("ledger_reports.report_uid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tracking_uid", _UID, primary_key=True, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("tracking_id", sa.Text, nullable=False),
+    *_code("finding"),
+    *_code("site", nullable=True),
+    *_code("laterality", nullable=True),
+    *_code("event", nullable=True),
+    sa.Column("segmentation_uid", _UID),
+    sa.Column("segmentation_series_uid", _UID),
+    sa.Column("segment_number", sa.Integer),
+)
+
+ledger_links = sa.Table(
+    "ledger_links",
+    metadata,
+    sa.Column("report_uid", _UID, primary_key=True),
+    sa.Column("tracking_uid", _UID, primary_key=True),
+    sa.Column("earlier_uid", _UID, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["report_uid", "tracking_uid"],
+        ["ledger_observations.report_uid", "ledger_observations.tracking_uid"],
+        ondelete="CASCADE",
+    ),
+)
+
+ledger_measurements = sa.Table(
+    "ledger_measurements",
+    metadata,
+    sa.Column("report_uid", _UID, sa.ForeignKey("ledger_reports.report_uid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("tracking_uid", _UID),
+    *_code("concept"),
+    *_code("derivation", nullable=True),
+    sa.Column("value", sa.Float(53), nullable=False),
+    *_code("unit"),
+    sa.Column("method", sa.String(64), nullable=False),
+)
+
+ledger_evaluations = sa.Table(
+    "ledger_evaluations",
+    metadata,
+    sa.Column("report_uid", _UID, sa.ForeignKey("ledger_reports.report_uid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("tracking_uid", _UID),
+    *_code("concept"),
+    *_code("value"),
+)
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
