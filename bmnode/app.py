@@ -61,6 +61,7 @@ from bmnode.work.client import EngineClient
 from bmnode.work.finding import PriorOptions
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
+from bmnode.work.ledger import read_ledger_entry
 from bmnode.work.prior_getting import study_getter
 from bmnode.work.prior_places import Mover, MovingArchive
 from bmnode.work.running import RunOptions
@@ -196,6 +197,7 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
         ),
         delivered=Labeller(live.peer),
         priors=_prior_options(live, database=database, clock=clock) if settings.priors.look else None,
+        read_entry=read_ledger_entry,
     )
     assembler = Assembler(database, policy=_completeness(settings), clock=clock)
     return Worker(

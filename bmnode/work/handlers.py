@@ -18,7 +18,7 @@ from bmnode.storage import Database
 from bmnode.work.delivering import DeliverFlow
 from bmnode.work.engine import Engine, FlowName, Handlers
 from bmnode.work.finding import PriorOptions, PriorsFlow
-from bmnode.work.running import RunFlow, RunOptions
+from bmnode.work.running import ReadEntry, RunFlow, RunOptions
 from bmnode.work.selecting import Selector
 from bmnode.work.studying import StudyFlow
 
@@ -43,6 +43,8 @@ class WorkParts:
     """See `DeliverFlow`."""
     priors: PriorOptions | None = None
     """See `StudyFlow`."""
+    read_entry: ReadEntry | None = None
+    """See `RunFlow`."""
 
     def handlers(self) -> Handlers:
         """A handler for every kind of flow."""
@@ -73,6 +75,7 @@ class WorkParts:
                 peers=self.peers,
                 clock=self.clock,
                 options=self.run_options,
+                read_entry=self.read_entry,
             ),
             FlowName.DELIVER: DeliverFlow(
                 database=self.database,

@@ -12,6 +12,7 @@ import structlog
 
 from bmnode.clock import Clock
 from bmnode.domain.ids import digest
+from bmnode.domain.ledger import LedgerEntry
 from bmnode.domain.objects import (
     DEFAULT_ENCODINGS,
     DEFAULT_KINDS,
@@ -27,10 +28,10 @@ from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
 from bmnode.domain.results import Outcome
 from bmnode.domain.states import JobEvent
 from bmnode.domain.study import Reason, Refusal
-from bmnode.errors import InputError, NotFoundError, RunError
+from bmnode.errors import InputError, NotFoundError, ResultError, RunError
 from bmnode.run.attempts import keep_only
 from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
-from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, PriorSearches, Results
+from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Ledger, PriorSearches, Results
 from bmnode.storage.jobs import STARTABLE, UNFINISHED
 from bmnode.work.engine import Engine
 from bmnode.work.prior_folder import set_aside
@@ -38,6 +39,8 @@ from bmnode.work.requests import delivery_request, job_digest, run_key, run_requ
 
 _ACTOR = "worker"
 _PROGRESS_EVERY_S = 0.5
+
+ReadEntry = Callable[[Path], LedgerEntry]
 
 _log = structlog.get_logger(__name__)
 
@@ -86,6 +89,8 @@ class RunFlow:
     """A destination by name. Raises NotFoundError."""
     clock: Clock
     options: RunOptions
+    read_entry: ReadEntry | None = None
+    """What a root report says, for the lesion ledger; None: no ledger is kept. Raises ResultError."""
 
     async def handle(self, subject: tuple[str, ...]) -> None:
         """Compute the job, unless it has ended. A lost attempt asks for the next in the transaction that records it."""
@@ -224,11 +229,17 @@ class RunFlow:
 
     def _finish(self, job: JobRecord, outcome: RunOutcome, *, event: JobEvent, detail: str) -> None:
         now = self.clock.now()
+        entries = self._ledger_entries(job, outcome)
         with self.database.write() as connection:
             jobs = Jobs(connection)
             if jobs.get(job.job_id).state not in UNFINISHED:
                 return  # cancelled while it ran
             Results(connection).replace(job.job_id, [_result_record(job, item) for item in outcome.objects])
+            for report, entry in entries.items():
+                if entry is None:
+                    self._audit(connection, job, "ledger_not_written", detail={"report": report})
+                else:
+                    Ledger(connection).put(entry)
             jobs.set_outcome(job.job_id, outcome.outcome.value)
             jobs.apply(job.job_id, event, at=now, detail=detail)
             for destination in job.destinations:
@@ -247,6 +258,20 @@ class RunFlow:
             kept = {Path(item.path).parts[1] for item in Results(connection).of_job(job.job_id)}
         _log.info(f"job_{event}", job=job.job_id, outcome=outcome.outcome.value, objects=len(outcome.objects))
         keep_only(self.options.results_dir / job.job_id, kept)
+
+    def _ledger_entries(self, job: JobRecord, outcome: RunOutcome) -> dict[str, LedgerEntry | None]:
+        """What the root report says, by its UID; None where it cannot be read, which keeps no result back."""
+        entries: dict[str, LedgerEntry | None] = {}
+        for item in outcome.objects:
+            is_root = item.kind == ResultKind.SR and encoding_of(item.path) is SegEncoding.BINARY
+            if self.read_entry is None or not is_root:
+                continue
+            try:
+                entries[item.sop_instance_uid] = self.read_entry(self.options.results_dir / job.job_id / item.path)
+            except ResultError as error:
+                _log.error("ledger_not_written", job=job.job_id, error=str(error))
+                entries[item.sop_instance_uid] = None
+        return entries
 
     def _lose(self, attempt: _Attempt, error: RunError) -> None:
         job = attempt.job
@@ -274,7 +299,7 @@ class RunFlow:
         _log.error("job_failed_without_result", job=job_id, reason=detail)
 
     def _audit(self, connection: sa.Connection, job: JobRecord, event: str, *, detail: dict[str, object]) -> None:
-        failed = event in {"job_failed", "job_attempt_lost"}
+        failed = event in {"job_failed", "job_attempt_lost", "ledger_not_written"}
         AuditTrail(connection).record(
             event,
             at=self.clock.now(),

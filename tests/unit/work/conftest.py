@@ -24,7 +24,7 @@ from bmnode.work.engine import FlowName, FlowRequest, Handlers
 from bmnode.work.finding import PriorOptions
 from bmnode.work.handlers import WorkParts
 from bmnode.work.requests import study_request
-from bmnode.work.running import RunOptions
+from bmnode.work.running import ReadEntry, RunOptions
 from bmnode.work.selecting import Decision, PlannedJob
 
 STUDY = "1.2.3"
@@ -47,6 +47,7 @@ class Node:
     selected: list[tuple[Path, ...]] = field(default_factory=list)
     results_that_came_back: set[str] = field(default_factory=set)
     priors: PriorOptions | None = None
+    read_entry: ReadEntry | None = None
     branch: str = "ct"
     patient_digest: str | None = None
 
@@ -65,6 +66,7 @@ class Node:
             run_options=RunOptions(results_dir=self.folder / "results", max_attempts=3),
             retry_policy=RetryPolicy(jitter=0.0),
             priors=self.priors,
+            read_entry=self.read_entry,
         ).handlers()
 
     def select(self, study: StudyRecord, files: Sequence[Path]) -> Decision:
