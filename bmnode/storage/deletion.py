@@ -13,6 +13,7 @@ from bmnode.storage.tables import (
     fetched_priors,
     instances,
     jobs,
+    ledger_reports,
     prior_searches,
     results,
     revision_instances,
@@ -30,7 +31,7 @@ class DeletedRows:
 
 
 def delete_content(connection: sa.Connection, study_uid: str) -> DeletedRows:
-    """Delete what the database knows of a study's images and results.
+    """Delete what the database knows of a study's images and results, its lesions' observations in the ledger included.
 
     Kept is what was done: the study, its revisions with digest and decision, its jobs with their history.
     """
@@ -46,6 +47,7 @@ def delete_content(connection: sa.Connection, study_uid: str) -> DeletedRows:
     received = delete(instances, instances.c.study_uid == study_uid)
     delete(examinations, examinations.c.study_uid == study_uid)
     delete(fetched_priors, fetched_priors.c.study_uid == study_uid)
+    delete(ledger_reports, ledger_reports.c.study_uid == study_uid)  # with its observations
     return DeletedRows(images=received, results=written, deliveries=owed)
 
 

@@ -24,7 +24,7 @@ from bmnode.domain.ledger import (
     histories,
 )
 from bmnode.domain.results import Evaluation, Measurement, Outcome
-from bmnode.storage import Database, Ledger
+from bmnode.storage import Database, Ledger, delete_content
 
 PATIENT = LedgerPatient(digest="d" * 64, issuer="HOSPITAL")
 CODES = [value for key, value in vars(Event).items() if key.isupper()]
@@ -144,6 +144,15 @@ def test_a_patient_has_own_reports_alone(connection: sa.Connection) -> None:
     found = Ledger(connection).of_patient(PATIENT.digest)
     assert [item.report_uid for item in found] == ["1.5.4", "1.5.2", "1.5.1"]
     assert [item.patient.issuer for item in Ledger(connection).of_patient(other.digest)] == [""]
+
+
+def test_a_rejected_study_leaves_no_observation(connection: sa.Connection) -> None:
+    """What was deleted speaks for no patient any more; the patient's other studies do."""
+    for number in (1, 2):
+        Ledger(connection).put(entry(number, lesion(1)))
+    delete_content(connection, "1.2.1")
+    assert list(Ledger(connection).current()) == [entry(2, lesion(1))]
+    assert connection.exec_driver_sql("SELECT count(*) FROM ledger_observations").scalar() == 1
 
 
 def test_the_database_keeps_what_belongs_together(connection: sa.Connection) -> None:
