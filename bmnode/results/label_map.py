@@ -1,14 +1,11 @@
 """Segmentation -> Label Map Segmentation object: one frame a slice, whose values are the segments' numbers.
 
-A voxel has one number, so segments that overlap cannot be in one object: `disjoint` gives a result set whose
-segmentations have no overlap, and nothing of any segment is lost.
+A voxel has one number, so segments that overlap cannot be in one object (see `layers`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 from highdicom.color import CIELabColor
@@ -18,8 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
-from bmnode.domain.codes import Finding
-from bmnode.domain.results import ResultSet, Segment, Segmentation, SegmentReference
+from bmnode.domain.results import ResultSet, Segmentation
 from bmnode.errors import ResultError
 from bmnode.results.concepts import BACKGROUND, coded
 from bmnode.results.context import WriteContext
@@ -32,39 +28,6 @@ from bmnode.results.sources import SourceStudy
 
 _BYTE_SEGMENTS = 255
 """As many segments as 8 bits can number beside the background."""
-
-
-def disjoint(result_set: ResultSet) -> ResultSet:
-    """The same findings on segmentations whose segments do not overlap: each segmentation becomes as many as it takes,
-    lesions before anatomy, the segments in their order."""
-    segmentations: list[Segmentation] = []
-    moved: dict[SegmentReference, SegmentReference] = {}
-    for index, segmentation in enumerate(result_set.segmentations):
-        for numbers in _layers(segmentation.segments):
-            for new, old in enumerate(numbers, 1):
-                before = SegmentReference(segmentation_index=index, segment_number=old)
-                moved[before] = SegmentReference(segmentation_index=len(segmentations), segment_number=new)
-            segments = tuple(segmentation.segments[number - 1] for number in numbers)
-            segmentations.append(replace(segmentation, segments=segments))
-    findings = tuple(
-        finding if finding.segment is None else replace(finding, segment=moved[finding.segment])
-        for finding in result_set.findings
-    )
-    return replace(result_set, findings=findings, segmentations=tuple(segmentations))
-
-
-def _layers(segments: Sequence[Segment]) -> list[list[int]]:
-    """Segment numbers (from 1) in groups without overlap, each segment in the first group that has room for it."""
-    layers: list[list[int]] = []
-    order = sorted(range(len(segments)), key=lambda at: (segments[at].category != Finding.ABNORMAL_STRUCTURE, at))
-    for at in order:
-        for layer in layers:
-            if not any(segments_overlap((segments[at], segments[number - 1])) for number in layer):
-                layer.append(at + 1)
-                break
-        else:
-            layers.append([at + 1])
-    return [sorted(layer) for layer in layers]
 
 
 def build_label_map(result_set: ResultSet, index: int, *, source: SourceStudy, context: WriteContext) -> Dataset:

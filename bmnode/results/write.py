@@ -19,7 +19,8 @@ from bmnode.results.context import ResultObject, WriteContext
 from bmnode.results.document import build_document
 from bmnode.results.examined import ReadFiles
 from bmnode.results.instance import save
-from bmnode.results.label_map import build_label_map, disjoint
+from bmnode.results.label_map import build_label_map
+from bmnode.results.layers import disjoint, opens_slowly
 from bmnode.results.reg import build_registration
 from bmnode.results.seg import build_segmentation
 from bmnode.results.seg_planar import build_planar_segmentation
@@ -58,8 +59,7 @@ def write_results(
     that did not stand there before.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    if context.encoding is SegEncoding.LABELMAP:
-        result_set = disjoint(result_set)
+    result_set = disjoint(result_set, only=None if context.encoding is SegEncoding.LABELMAP else opens_slowly)
     source = SourceStudy.from_files(source_files, study_uid=result_set.study_uid)
     drafts = _build(result_set, source=source, context=context, out_dir=out_dir)
     try:

@@ -24,7 +24,7 @@ from bmnode.domain.geometry import CroppedMask
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.objects import ResultKind
 from bmnode.domain.results import Segmentation
-from bmnode.results.label_map import disjoint
+from bmnode.results.layers import disjoint
 from bmnode.results.reading import read_report, read_segments
 from bmnode.results.write import write_results
 from tests.integration.written_cases import CASES, Case, written_case

@@ -23,8 +23,8 @@ from bmnode.domain.results import ResultSet
 from bmnode.errors import ResultError
 from bmnode.results.concepts import LABEL_MAP_SEGMENTATION
 from bmnode.results.context import ResultObject
-from bmnode.results.label_map import disjoint
 from bmnode.results.labels import label_planes
+from bmnode.results.layers import disjoint
 from bmnode.results.reading import read_report, read_segments
 from bmnode.results.rle import encode_frame
 from bmnode.results.seg_parts import segments_overlap
