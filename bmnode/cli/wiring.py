@@ -5,7 +5,7 @@ Commands get it with their session, so a test gives them another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bmnode.domain.records import JobRecord
 
 
+_ECHO_S = 10.0
+"""[P] For each answer to a C-ECHO, which a person waits for: a peer that has nothing else to do answers at once."""
 _MOVE_S = 600.0
 """For a C-MOVE that a person waits for: a PACS may say nothing while it fetches a study from its archive."""
 
@@ -83,10 +85,14 @@ class FolderReport(Protocol):
 
 
 class Echo(Protocol):
-    """C-ECHO."""
+    """C-ECHO, and what a peer would take."""
 
     def echo(self, peer: Peer) -> EchoResult:
         """Raises PeerUnreachableError, PeerRefusedError."""
+        ...
+
+    def refused_classes(self, peer: Peer, sop_class_uids: Sequence[str]) -> tuple[str, ...]:
+        """Of these, those that it does not accept; nothing is sent. Raises PeerUnreachableError."""
         ...
 
 
@@ -139,9 +145,10 @@ def _run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: Repo
 
 
 def _echo(settings: Settings, clock: Clock) -> Echo:
-    from bmnode.delivery.sender import CStoreSender
+    from bmnode.delivery.sender import CStoreSender, SenderTimeouts
 
-    return CStoreSender(settings.node.ae_title, clock=clock, tls=settings.tls.files)
+    timeouts = SenderTimeouts(connect_s=_ECHO_S, acse_s=_ECHO_S, dimse_s=_ECHO_S, network_s=_ECHO_S)
+    return CStoreSender(settings.node.ae_title, clock=clock, timeouts=timeouts, tls=settings.tls.files)
 
 
 def _mover(settings: Settings) -> Mover:

@@ -273,6 +273,11 @@ def test_a_destination_that_hangs_for_ever(tmp_path: Path, capsys: pytest.Captur
             waiting = [item for item in deliveries if item["state"] == "pending"]
             assert {item["destination"] for item in waiting} == {"asleep"}
             eventually(lambda: _told_why(ground), timeout_s=THROUGH_S)
+            found = ground.findings()
+            assert (found["destination.asleep"], found["destination.archive"]) == ("error", "ok")
+            shown = ground.ask("study", "show", studies[0][0].study_uid)[1]["deliveries"]
+            late = {item["destination"] for item in shown if item["state"] == "pending" and item["last_error"]}
+            assert late == {"asleep"}
         with EmbeddedArchive(tmp_path / "awake", ae_title="ASLEEP", port=port) as awake:
             for images in studies:
                 eventually(lambda: is_delivered(ground.database, images[0].study_uid), timeout_s=THROUGH_S)  # noqa: B023
