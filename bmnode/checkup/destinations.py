@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from bmnode.checkup.words import LONG_PAST, counted, moment, span
 from bmnode.config import Settings
 from bmnode.config.finding import Finding
+from bmnode.domain.objects import ResultKind
 from bmnode.domain.peers import Peer, SendBy
 from bmnode.storage import Outbox
 
@@ -16,25 +17,26 @@ WAITS_FOR = timedelta(hours=1)
 """[P] A destination that has not taken an object for an hour is worth a telephone call."""
 _AT_ONCE = 8
 
-Echo = Callable[[Peer], str | None]
-"""Asks a peer by C-ECHO; None where it answers, else what is wrong, in a sentence."""
+Ask = Callable[[Peer, Sequence[ResultKind]], str | None]
+"""Asks a peer by C-ECHO, and whether it accepts these objects; None where it does, else what is wrong and a remedy."""
 
 
-def called_peers(settings: Settings) -> tuple[str, ...]:
-    """Whom the node calls: destinations of routes that are enabled, and archives that are asked for priors."""
+def _called(settings: Settings) -> Mapping[str, Sequence[ResultKind]]:
+    """Whom the node calls, and what it sends to them: destinations of routes that are enabled, and archives that are
+    asked for priors."""
     destinations = (name for route in settings.routes if route.enabled for name in route.destinations)
     archives = settings.priors.archives if settings.priors.look else ()
-    return tuple(dict.fromkeys((*destinations, *archives)))
+    return dict.fromkeys(archives, ()) | {name: settings.peer(name).objects for name in destinations}
 
 
 def check_destinations(
-    settings: Settings, outboxes: Mapping[str, Outbox], *, echo: Echo, now: datetime
+    settings: Settings, outboxes: Mapping[str, Outbox], *, ask: Ask, now: datetime
 ) -> Iterator[Finding]:
     """Call everybody whom the node calls, all at once, and look at what they are owed."""
-    names = called_peers(settings)
+    called = _called(settings)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = dict(zip(names, pool.map(lambda name: _answer(settings.peer(name), echo), names), strict=True))
-    yield from answers.values()
+        answers = pool.map(lambda name: _answer(settings.peer(name), called[name], ask), called)
+        yield from answers
     for name, outbox in sorted(outboxes.items()):
         yield from _deliveries(outbox, now)
         if name not in settings.peers and outbox.waiting:
@@ -44,14 +46,15 @@ def check_destinations(
             )
 
 
-def _answer(peer: Peer, echo: Echo) -> Finding:
+def _answer(peer: Peer, objects: Sequence[ResultKind], ask: Ask) -> Finding:
     key = f"destination.{peer.name}"
     if SendBy.C_STORE not in peer.send_by:
         return Finding.ok(key, f"{peer.name} is reached by DICOMweb alone, which has no echo: not tried")
-    problem = echo(peer)
-    if problem is None:
-        return Finding.ok(key, f"{peer.name} answers C-ECHO")
-    return Finding.error(key, problem)
+    problem = ask(peer, objects)
+    if problem is not None:
+        return Finding.error(key, problem)
+    taken = f" and accepts {', '.join(objects)}" if objects else ""
+    return Finding.ok(key, f"{peer.name} answers C-ECHO{taken}")
 
 
 def _deliveries(outbox: Outbox, now: datetime) -> Iterator[Finding]:

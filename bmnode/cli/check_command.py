@@ -15,9 +15,10 @@ from bmnode.cli.session import JsonOption, Session, session_of
 from bmnode.errors import ConfigError, NotFoundError, PeerRefusedError, PeerUnreachableError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bmnode.config.finding import Finding
+    from bmnode.domain.objects import ResultKind
     from bmnode.domain.peers import Peer
     from bmnode.storage import Database, Outbox
 
@@ -82,7 +83,9 @@ def _findings(session: Session) -> Iterator[Finding]:
             yield from recorded
     except (NotFoundError, StorageError) as error:
         yield Finding.error("database", str(error))
-    yield from check_destinations(settings, outboxes, echo=lambda peer: _problem(session, peer), now=now)
+    yield from check_destinations(
+        settings, outboxes, ask=lambda peer, objects: _problem(session, peer, objects), now=now
+    )
 
 
 def _recorded(session: Session, database: Database) -> tuple[list[Finding], Mapping[str, Outbox]]:
@@ -98,13 +101,24 @@ def _recorded(session: Session, database: Database) -> tuple[list[Finding], Mapp
         return found, Overview(connection).outboxes()
 
 
-def _problem(session: Session, peer: Peer) -> str | None:
-    """What is wrong with a peer that is called, and what to do; None: it answers."""
+def _problem(session: Session, peer: Peer, objects: Sequence[ResultKind]) -> str | None:
+    """What is wrong with a peer that is called, and what to do; None: it answers, and accepts these objects."""
+    from bmnode.results.concepts import SOP_CLASSES
+
     remedy = f"its results are kept and sent when it answers; `bmnode peer echo {peer.name}` tries again"
+    asking = session.services.echo(session.settings, session.services.clock)
+    classes = list(dict.fromkeys(uid for kind in objects for uid in SOP_CLASSES[kind]))
     try:
-        session.services.echo(session.settings, session.services.clock).echo(peer)
+        asking.echo(peer)
+        refused = asking.refused_classes(peer, classes) if classes else ()
     except PeerUnreachableError as error:
         return f"{error}; {remedy}"
     except PeerRefusedError as error:
         return f"{error}; have its administrator let this node's AE title {session.settings.node.ae_title} in"
-    return None
+    if not refused:
+        return None
+    kinds = [kind.value for kind in objects if set(SOP_CLASSES[kind]) & set(refused)]
+    return (
+        f"{peer.name} answers and accepts no {' and no '.join(kinds)} (SOP class {', '.join(refused)}): have its "
+        f"administrator allow them for this node, or take them out of `objects` of [peers.{peer.name}]"
+    )

@@ -18,7 +18,7 @@ SyntaxPair = tuple[str, str]
 
 _CONVERTIBLE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless})
 """What becomes plain without a pixel changing and without a decoder of another package."""
-_FALLBACKS = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+PLAIN_SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ class Outgoing:
         own = (self.sop_class_uid, self.transfer_syntax_uid)
         if self.transfer_syntax_uid not in _CONVERTIBLE:
             return (own,)
-        others = tuple((self.sop_class_uid, uid) for uid in _FALLBACKS if uid != self.transfer_syntax_uid)
+        others = tuple((self.sop_class_uid, uid) for uid in PLAIN_SYNTAXES if uid != self.transfer_syntax_uid)
         if self.transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
             return (others[0], own, *others[1:])
         return (own, *others)

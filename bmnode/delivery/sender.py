@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from bmnode.clock import Clock
-from bmnode.delivery.presentation import Outgoing, SyntaxPair, batches
+from bmnode.delivery.presentation import PLAIN_SYNTAXES, Outgoing, SyntaxPair, batches
 from bmnode.domain.peers import Peer, check_ae_title
 from bmnode.errors import AssociationRejectedError, PeerRefusedError, PeerUnreachableError
 from bmnode.reactor_gate import hold_while_waiting
@@ -184,6 +184,17 @@ class CStoreSender:
             if any(item.choose(accepted) is None for item in objects):
                 return False
         return True
+
+    def refused_classes(self, peer: Peer, sop_class_uids: Sequence[str]) -> tuple[str, ...]:
+        """Of these SOP classes, those for which the peer accepts no plain transfer syntax. Nothing is sent.
+
+        Raises PeerUnreachableError without an association.
+        """
+        association = self._associate(peer, [build_context(uid, list(PLAIN_SYNTAXES)) for uid in sop_class_uids])
+        accepted = {sop_class for sop_class, _ in _accepted(association)}
+        if association.is_established:
+            association.release()
+        return tuple(uid for uid in sop_class_uids if uid not in accepted)
 
     def _send_batch(
         self, peer: Peer, objects: Sequence[Outgoing], pairs: Sequence[SyntaxPair]

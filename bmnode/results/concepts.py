@@ -26,6 +26,15 @@ SEGMENTATION_CLASSES: Mapping[SegEncoding, str] = {
     SegEncoding.LABELMAP: LABEL_MAP_SEGMENTATION,
 }
 """Of segmentations of volumes; those of planar views are always Segmentation."""
+SOP_CLASSES: Mapping[ResultKind, tuple[str, ...]] = {
+    ResultKind.SR: (COMPREHENSIVE_3D_SR,),
+    ResultKind.ROI_SR: (COMPREHENSIVE_3D_SR,),
+    ResultKind.SEG: (SEGMENTATION,),
+    ResultKind.REG: (SPATIAL_REGISTRATION, DEFORMABLE_REGISTRATION),
+    ResultKind.SC: (SECONDARY_CAPTURE,),
+    ResultKind.PDF: (ENCAPSULATED_PDF,),
+}
+"""What a destination has to accept to get the objects of a kind; further encodings are sent where it takes them."""
 
 
 class Title:

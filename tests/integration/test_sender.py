@@ -27,6 +27,7 @@ from bmnode.delivery.sender import CStoreSender, SenderTimeouts, SendOutcome
 from bmnode.domain.objects import ResultKind, SegEncoding
 from bmnode.domain.peers import Peer
 from bmnode.errors import PeerRefusedError, PeerUnreachableError
+from bmnode.results.concepts import SOP_CLASSES
 from bmnode.results.write import write_results
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
 from tests.support.objects import StudyMaker
@@ -146,6 +147,17 @@ def test_a_peer_says_what_it_takes(sender: CStoreSender, study: StudyMaker) -> N
         assert sender.takes(peer, study.ct(2))
         assert not sender.takes(peer, [*study.ct(2), study.nm()])
         assert not sender.takes(peer, [study.nm()])
+
+
+def test_a_peer_says_which_classes_it_refuses(sender: CStoreSender) -> None:
+    """Asked for what results are made of, with one class unknown and one taken deflated alone; nothing is sent."""
+    known, deflated_only, unknown = (SOP_CLASSES[kind][0] for kind in (ResultKind.SR, ResultKind.PDF, ResultKind.SEG))
+    ae = AE(ae_title="CTONLY")
+    ae.add_supported_context(known, ImplicitVRLittleEndian)
+    ae.add_supported_context(deflated_only, DeflatedExplicitVRLittleEndian)
+    with _server(ae) as peer:
+        assert sender.refused_classes(peer, [known, deflated_only, unknown]) == (deflated_only, unknown)
+        assert sender.refused_classes(peer, [unknown]) == (unknown,)
 
 
 def test_a_sop_class_that_the_peer_does_not_know_is_named(sender: CStoreSender, study: StudyMaker) -> None:

@@ -67,6 +67,7 @@ class Outside:
     clock: FakeClock = field(default_factory=FakeClock)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     peer_errors: dict[str, BmnodeError] = field(default_factory=dict)
+    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
     report: FolderOutcome | None = None
     defect: Exception | None = None
     sides: SidesReport | None = None
@@ -88,6 +89,10 @@ class Outside:
         if peer.name in self.peer_errors:
             raise self.peer_errors[peer.name]
         return EchoResult(peer=peer.name, round_trip_s=0.012)
+
+    def refused_classes(self, peer: Peer, sop_class_uids: Sequence[str]) -> tuple[str, ...]:
+        """Those that the peer is to refuse."""
+        return tuple(uid for uid in sop_class_uids if uid in self.refused.get(peer.name, ()))
 
     def move(self, peer: Peer, study_uid: str) -> int:
         """Say that three instances were sent."""

@@ -112,6 +112,10 @@ def _refuse(scene: Scene) -> None:
     scene.outside.peer_errors["orthanc"] = PeerRefusedError("it does not accept verification")
 
 
+def _refuse_segmentations(scene: Scene) -> None:
+    scene.outside.refused["pacs"] = ("1.2.840.10008.5.1.4.1.1.66.4",)
+
+
 def _want_the_study(scene: Scene) -> None:
     scene.execute(f"UPDATE studies SET state = 'complete' WHERE study_uid = '{STUDY}'")  # noqa: S608 - our own constant
 
@@ -176,6 +180,7 @@ def _remove_the_database(scene: Scene) -> None:
         pytest.param(_silence("myself"), {"node.listener"}, "the log", id="listener silent"),
         pytest.param(_silence("pacs"), {"destination.pacs"}, "peer echo pacs", id="destination down"),
         pytest.param(_refuse, {"destination.orthanc"}, "AE title BMNODE", id="destination refuses"),
+        pytest.param(_refuse_segmentations, {"destination.pacs"}, "accepts no seg", id="refuses segmentations"),
         pytest.param(_want_the_study, {"jobs.failed", "deliveries.pacs"}, "retry", id="failed and given up"),
         pytest.param(_set_the_clock_back, {"clock"}, "time server", id="clock set back"),
         pytest.param(_leave_a_study, {"studies"}, UID, id="study not judged"),

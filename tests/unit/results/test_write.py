@@ -16,7 +16,7 @@ from bmnode.domain.objects import OutputOptions, ResultKind
 from bmnode.domain.outlines import rasterise
 from bmnode.domain.results import Measurement, Outcome
 from bmnode.domain.study import Branch, Reason
-from bmnode.results.concepts import Status, Title
+from bmnode.results.concepts import SOP_CLASSES, Status, Title
 from bmnode.results.drawn_outlines import drawn_outline
 from bmnode.results.reading import read_report, read_segments
 from bmnode.results.walk import items
@@ -32,6 +32,19 @@ def test_each_result_set_becomes_its_objects(cases: dict[str, Case]) -> None:
     """Root first; outlines only where there is something to outline; a segmentation only where there is one."""
     kinds = {name: [item.kind.value for item in case.objects] for name, case in cases.items()}
     assert kinds == {"ct": ["sr", "roi_sr", "seg"], "planar": ["sr", "roi_sr"], "negative": ["sr"], "refused": ["sr"]}
+
+
+def test_what_a_destination_is_asked_for_is_what_it_gets(cases: dict[str, Case], tmp_path: Path) -> None:
+    """`bmnode check` asks for the SOP classes of each kind: they are those that are written, pictures included."""
+    options = OutputOptions(pictures=True, document=True)
+    case = cases["planar"]
+    context = dataclasses.replace(CONTEXT, output=options)
+    more = write_results(case.result_set, source_files=case.series.files, out_dir=tmp_path, context=context)
+    written = {
+        (item.kind, item.sop_class_uid) for item in (*more, *(item for one in cases.values() for item in one.objects))
+    }
+    assert {kind for kind, _ in written} == set(ResultKind) - {ResultKind.REG}
+    assert all((uid,) == SOP_CLASSES[kind] for kind, uid in written)
 
 
 def test_the_same_input_gives_the_same_bytes(cases: dict[str, Case], tmp_path: Path) -> None:
