@@ -41,7 +41,7 @@ class SearchOutcome(StrEnum):
     NOT_LOOKED_FOR = "not_looked_for"
     """The study does not say enough of patient or date, or the node is set to look for none."""
     SET_ASIDE = "set_aside"
-    """There is one, and every attempt that compared with it failed: the present study is assessed alone."""
+    """There is one, and every attempt that compared with it failed, or it was deleted: the study is assessed alone."""
 
 
 class PriorRole(StrEnum):

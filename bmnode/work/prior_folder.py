@@ -39,7 +39,8 @@ _OTHERS_OF_OURS = frozenset(
     }
 )
 """SOP classes besides reports and segmentations in which bmnode writes."""
-_WITHOUT = "The comparison with an earlier examination failed repeatedly: this report is of the present one alone."
+FAILED = "The comparison with an earlier examination failed repeatedly: this report is of the present one alone."
+DELETED = "What was to be compared was deleted from the node meanwhile: this report is of the present one alone."
 _TOLD = frozenset({ResultKind.SR, ResultKind.ROI_SR, ResultKind.SEG, ResultKind.REG})
 
 
@@ -141,19 +142,26 @@ class PriorFolders:
         return found
 
 
-def set_aside(folder: str, *, results_dir: Path) -> str:
-    """The folder that tells the same but has nothing to compare, for the attempt that is to succeed without.
+def is_whole(folder: str, *, results_dir: Path) -> bool:
+    """Whether everything that a folder tells of is still there: a study may be rejected while a job waits for it."""
+    links = (path for path in (results_dir / folder).rglob("*") if path.is_symlink())
+    return all(link.exists() for link in links)
+
+
+def set_aside(folder: str, *, results_dir: Path, explanation: str) -> str:
+    """The folder that tells the same but has nothing to compare, for an attempt that is to succeed without.
 
     Folders are relative to `results_dir`. One that cannot be read or written stands for itself.
     """
+    name = f"{folder}-{'deleted' if explanation == DELETED else 'set-aside'}"
     try:
         told = read_prior_input(results_dir / folder)
-        alone = replace(told, outcome=SearchOutcome.SET_ASIDE, explanation=_WITHOUT, priors=())
-        (results_dir / f"{folder}-set-aside").mkdir(exist_ok=True)
-        write_prior_input(alone, results_dir / f"{folder}-set-aside")
+        alone = replace(told, outcome=SearchOutcome.SET_ASIDE, explanation=explanation, priors=())
+        (results_dir / name).mkdir(exist_ok=True)
+        write_prior_input(alone, results_dir / name)
     except (InputError, OSError):
         return folder
-    return f"{folder}-set-aside"
+    return name
 
 
 def _last_run(results: Sequence[ResultRecord]) -> Sequence[ResultRecord]:

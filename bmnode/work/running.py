@@ -34,7 +34,7 @@ from bmnode.run.runner import Runner, RunObject, RunOutcome, RunRequest
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Ledger, PriorSearches, Results
 from bmnode.storage.jobs import STARTABLE, UNFINISHED
 from bmnode.work.engine import Engine
-from bmnode.work.prior_folder import set_aside
+from bmnode.work.prior_folder import DELETED, FAILED, is_whole, set_aside
 from bmnode.work.requests import delivery_request, job_digest, run_key, run_request
 
 _ACTOR = "worker"
@@ -135,9 +135,9 @@ class RunFlow:
         _log.info("job_started", job=job_id, attempt=job.attempt)
         priors = None if search is None else search.folder
         compares = priors is not None and search is not None and search.compared != ""
-        if priors is not None and compares and 1 < self.options.max_attempts <= job.attempt:
-            # What only the comparison broke shall not keep the present study's result back.
-            priors, compares = set_aside(priors, results_dir=self.options.results_dir), False
+        why = self._why_alone(job, priors) if priors is not None and compares else None
+        if priors is not None and why is not None:
+            priors, compares = set_aside(priors, results_dir=self.options.results_dir, explanation=why), False
         return _Attempt(
             job=job,
             number=started + 1,
@@ -146,6 +146,12 @@ class RunFlow:
             priors=priors,
             compares=compares and self.options.max_attempts > 1,
         )
+
+    def _why_alone(self, job: JobRecord, priors: str) -> str | None:
+        """Why an attempt is made without what is to be compared: only that must not keep the result back."""
+        if not is_whole(priors, results_dir=self.options.results_dir):
+            return DELETED
+        return FAILED if 1 < self.options.max_attempts <= job.attempt else None
 
     def _exhausted(self, jobs: Jobs, job: JobRecord) -> Refusal:
         lost = [event.detail for event in jobs.events(job.job_id) if event.event == JobEvent.ATTEMPT_LOST]

@@ -38,6 +38,7 @@ from bmnode.work.finding import PriorOptions, settle_overdue
 from bmnode.work.handlers import WorkParts
 from bmnode.work.prior_getting import study_getter
 from bmnode.work.prior_places import MovingArchive
+from bmnode.work.rejecting import StudyRejection
 from bmnode.work.requests import study_request
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import RuleSelector
@@ -175,6 +176,12 @@ class Hospital:
         """Run the flow of this kind that was asked for."""
         (request,) = self.asked(flow)
         self.do(request)
+
+    def reject(self, study_uid: str) -> None:
+        """An administrator deletes a study."""
+        StudyRejection(
+            database=self.node.database, spool=self.node.spool, results_dir=self.folder / "results", clock=CLOCK
+        ).reject(study_uid, actor="administrator")
 
     def asked(self, flow: FlowName) -> list[FlowRequest]:
         return [item for item in self.engine.requests() if item.flow is flow]
@@ -363,21 +370,39 @@ def test_a_comparison_that_fails_does_not_keep_the_result_back(small: Hospital, 
     assert small.job(current).state is JobState.SUCCEEDED
 
 
+def test_a_prior_that_is_rejected_while_a_job_waits_costs_the_comparison_alone(small: Hospital) -> None:
+    """The first attempt is made without what was deleted, and says so."""
+    small.archive_holds((PRIOR,))
+    prior = small.send(PRIOR)
+    small.select(prior)
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    current = small.send(CURRENT)
+    small.select(current)
+    small.do_next(FlowName.PRIORS)
+    small.reject(prior)
+    small.do_next(FlowName.RUN)
+    told = small.told()
+    assert (told.outcome, told.priors) == (SearchOutcome.SET_ASIDE, ())
+    assert "deleted" in told.sentences()[0]
+    assert small.job(current).attempt == 1
+
+
 def test_a_study_that_was_rejected_is_no_prior(small: Hospital) -> None:
     """What an administrator took out of work is not compared, from wherever it could be had; the reason is told."""
     small.archive_holds((PRIOR,))
     prior = small.send(PRIOR)
     small.select(prior)
-    with small.node.database.write() as connection:
-        Studies(connection).reject(prior)
     small.do_next(FlowName.PRIORS)
     small.do_next(FlowName.RUN)
+    small.reject(prior)
     small.select(small.send(CURRENT))
     small.do_next(FlowName.PRIORS)
     small.do_next(FlowName.RUN)
     told = small.told()
     assert (told.outcome, told.priors) == (SearchOutcome.NONE_COMPARABLE, ())
     assert [item.objection for item in told.considered] == ["rejected"]
+    assert small.audited("prior_fetched") == []
 
 
 def test_a_part_of_a_study_is_never_compared(small: Hospital) -> None:
