@@ -57,8 +57,8 @@ class StudyGetter:
         if not 0 < len(self.sop_classes) <= MOST_CLASSES:
             raise ValueError(f"C-GET offers 1 to {MOST_CLASSES} storage classes")
 
-    def move(self, peer: Peer, study_uid: str) -> int:
-        """The number of instances that came and were kept.
+    def move(self, peer: Peer, study_uid: str, *, series_uid: str | None = None) -> int:
+        """The number of instances that came and were kept, of the study or of one series of it.
 
         Raises PeerUnreachableError without an association or answer within the limits, PeerRefusedError where the peer
         refuses or an instance was not kept, NotFoundError where it has no such study.
@@ -70,7 +70,7 @@ class StudyGetter:
         with self.caller.associate(
             peer, contexts, roles=roles, store=lambda event: self._store(event, peer=peer, deadline_s=deadline_s)
         ) as association:
-            last = self._ask(association, study_uid, deadline_s=deadline_s)
+            last = self._ask(association, _identifier(study_uid, series_uid), deadline_s=deadline_s)
         return _judge(last, peer=peer, study_uid=study_uid)
 
     def _store(self, event: evt.Event, *, peer: Peer, deadline_s: float) -> int:
@@ -88,11 +88,8 @@ class StudyGetter:
             )
         )
 
-    def _ask(self, association: Association, study_uid: str, *, deadline_s: float) -> Dataset:
+    def _ask(self, association: Association, identifier: Dataset, *, deadline_s: float) -> Dataset:
         """The last response; empty where it did not come in time."""
-        identifier = Dataset()
-        identifier.QueryRetrieveLevel = "STUDY"
-        identifier.StudyInstanceUID = study_uid
         last = Dataset()
         self.caller.allow(association, deadline_s=deadline_s)
         for status, _ in association.send_c_get(identifier, StudyRootQueryRetrieveInformationModelGet):
@@ -102,6 +99,15 @@ class StudyGetter:
                 break
             self.caller.allow(association, deadline_s=deadline_s)
         return last
+
+
+def _identifier(study_uid: str, series_uid: str | None) -> Dataset:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "STUDY" if series_uid is None else "SERIES"
+    identifier.StudyInstanceUID = study_uid
+    if series_uid is not None:
+        identifier.SeriesInstanceUID = series_uid
+    return identifier
 
 
 def _judge(last: Dataset, *, peer: Peer, study_uid: str) -> int:

@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from bmnode.cli.ledger_documents import LEDGER_KINDS
+
 _TIME = "UTC, ISO 8601"
 
 KINDS: Mapping[str, Mapping[str, str]] = {
@@ -361,6 +363,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "left_out": "measurements and evaluations that do not hold any more",
         "measurements": "as in read_result",
     },
+    **LEDGER_KINDS,
     "error": {
         "type": "name of the error",
         "message": "what went wrong and what to do",

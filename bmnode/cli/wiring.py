@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bmnode.domain.peers import Peer
     from bmnode.domain.pipelines import ReportProgress
     from bmnode.domain.records import JobRecord
+    from bmnode.storage import Database
+    from bmnode.work.ledger_sources import ReportSource
 
 
 _ECHO_S = 10.0
@@ -160,6 +162,28 @@ def _mover(settings: Settings) -> Mover:
     return StudyMover(caller)
 
 
+def _own_reports(settings: Settings, database: Database) -> ReportSource:
+    from bmnode.app import results_dir
+    from bmnode.spool.writer import Spool
+    from bmnode.work.ledger_sources import OwnReports
+
+    spool = Spool(settings.spool_directory, min_free_bytes=0)
+    return OwnReports(
+        database=database,
+        locate=lambda instance: spool.path(instance.study_uid, instance.sop_instance_uid),
+        results_dir=results_dir(settings),
+    )
+
+
+def _archive_reports(settings: Settings, peer: Peer) -> ReportSource:
+    from bmnode.archive.association import ArchiveLimits, Caller
+    from bmnode.work.ledger_sources import ArchiveReports
+
+    limits = ArchiveLimits(answer_s=settings.priors.answer_s, total_s=_MOVE_S)
+    caller = Caller(ae_title=settings.node.ae_title, clock=SystemClock(), limits=limits, tls=settings.tls.files)
+    return ArchiveReports(peer=peer, caller=caller)
+
+
 def _rest(peer: Peer) -> Rest:
     from bmnode.delivery.orthanc_rest import OrthancRest
 
@@ -184,3 +208,5 @@ class Services:
     echo: Callable[[Settings, Clock], Echo] = _echo
     mover: Callable[[Settings], Mover] = _mover
     rest: Callable[[Peer], Rest] = _rest
+    own_reports: Callable[[Settings, Database], ReportSource] = _own_reports
+    archive_reports: Callable[[Settings, Peer], ReportSource] = _archive_reports

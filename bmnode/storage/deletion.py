@@ -47,7 +47,7 @@ def delete_content(connection: sa.Connection, study_uid: str) -> DeletedRows:
     received = delete(instances, instances.c.study_uid == study_uid)
     delete(examinations, examinations.c.study_uid == study_uid)
     delete(fetched_priors, fetched_priors.c.study_uid == study_uid)
-    delete(ledger_reports, ledger_reports.c.study_uid == study_uid)  # with its observations
+    delete(ledger_reports, ledger_reports.c.study_uid == study_uid)  # the rest of the ledger goes with it
     return DeletedRows(images=received, results=written, deliveries=owed)
 
 

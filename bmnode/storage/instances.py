@@ -72,6 +72,12 @@ class Instances:
         query = sa.select(instances).where(instances.c.study_uid == study_uid).order_by(instances.c.sop_instance_uid)
         return [StoredInstance(**row) for row in self._connection.execute(query).mappings()]
 
+    def of_class(self, sop_class_uid: str) -> Sequence[StoredInstance]:
+        """All instances of a SOP Class, study by study."""
+        query = sa.select(instances).where(instances.c.sop_class_uid == sop_class_uid)
+        query = query.order_by(instances.c.study_uid, instances.c.sop_instance_uid)
+        return [StoredInstance(**row) for row in self._connection.execute(query).mappings()]
+
     def of_revision(self, study_uid: str, revision: int) -> Sequence[StoredInstance]:
         """The instances that a revision froze, by SOP Instance UID."""
         query = (

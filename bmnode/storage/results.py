@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from bmnode.domain.records import ResultRecord
-from bmnode.storage.tables import results
+from bmnode.storage.tables import jobs, results
 
 
 class Results:
@@ -27,6 +27,16 @@ class Results:
                 )
             else:
                 self._connection.execute(results.insert().values(row))
+
+    def of_kind(self, kind: str) -> Sequence[tuple[str, ResultRecord]]:
+        """Every object of a kind with its Study Instance UID, study by study."""
+        query = sa.select(jobs.c.study_uid, results).join(jobs, jobs.c.job_id == results.c.job_id)
+        query = query.where(results.c.kind == kind).order_by(jobs.c.study_uid, results.c.sop_instance_uid)
+        rows = self._connection.execute(query).mappings().all()
+        return [
+            (row["study_uid"], ResultRecord(**{column.name: row[column.name] for column in results.columns}))
+            for row in rows
+        ]
 
     def of_job(self, job_id: str) -> Sequence[ResultRecord]:
         """A job's objects, by kind."""

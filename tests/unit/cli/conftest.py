@@ -31,6 +31,7 @@ from bmnode.errors import BmnodeError, PeerUnreachableError
 from bmnode.observe.logging import LIBRARY_LEVELS
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results, Studies
 from bmnode.testing.clock import FakeClock
+from bmnode.work.ledger_sources import ReportSource
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 STUDY = "1.2.840.99.1"
@@ -71,6 +72,7 @@ class Outside:
     report: FolderOutcome | None = None
     defect: Exception | None = None
     sides: SidesReport | None = None
+    reports: dict[str, ReportSource] = field(default_factory=dict)
 
     def services(self) -> Services:
         """As the command line takes it."""
@@ -82,6 +84,8 @@ class Outside:
             echo=lambda _settings, _clock: self,
             mover=lambda _settings: self,
             rest=lambda peer: _Rest(outside=self, peer=peer),
+            own_reports=lambda _settings, _database: self.reports["node"],
+            archive_reports=lambda _settings, peer: self.reports[peer.name],
         )
 
     def echo(self, peer: Peer) -> EchoResult:

@@ -24,7 +24,9 @@ from bmnode.domain.ledger import (
     histories,
 )
 from bmnode.domain.results import Evaluation, Measurement, Outcome
-from bmnode.storage import Database, Ledger, delete_content
+from bmnode.storage import Database, Ledger
+from bmnode.storage.deletion import delete_content
+from bmnode.storage.tables import metadata
 
 PATIENT = LedgerPatient(digest="d" * 64, issuer="HOSPITAL")
 CODES = [value for key, value in vars(Event).items() if key.isupper()]
@@ -146,15 +148,6 @@ def test_a_patient_has_own_reports_alone(connection: sa.Connection) -> None:
     assert [item.patient.issuer for item in Ledger(connection).of_patient(other.digest)] == [""]
 
 
-def test_a_rejected_study_leaves_no_observation(connection: sa.Connection) -> None:
-    """What was deleted speaks for no patient any more; the patient's other studies do."""
-    for number in (1, 2):
-        Ledger(connection).put(entry(number, lesion(1)))
-    delete_content(connection, "1.2.1")
-    assert list(Ledger(connection).current()) == [entry(2, lesion(1))]
-    assert connection.exec_driver_sql("SELECT count(*) FROM ledger_observations").scalar() == 1
-
-
 def test_the_database_keeps_what_belongs_together(connection: sa.Connection) -> None:
     """A lesion has one observation a report, and none without its report."""
     Ledger(connection).put(entry(1, lesion(1)))
@@ -165,6 +158,17 @@ def test_the_database_keeps_what_belongs_together(connection: sa.Connection) -> 
     for report in ("1.5.1", "1.5.2"):
         with pytest.raises(IntegrityError), connection.begin_nested():
             connection.exec_driver_sql(row.format(report))
+
+
+def test_a_deleted_study_leaves_no_row(connection: sa.Connection) -> None:
+    """Lesions, numbers, answers and links go with it; those of other studies stay."""
+    full = lesion(1, came_from=("1.9.2",), evaluations=(Evaluation(concept=FollowUp.EVENT, value=Event.SPLIT),))
+    for number in (1, 2):
+        Ledger(connection).put(entry(number, full, predecessor_uids=("1.5.0",)))
+    delete_content(connection, "1.2.1")
+    for table in metadata.sorted_tables:
+        if table.name.startswith("ledger_"):
+            assert {row.report_uid for row in connection.execute(sa.select(table))} == {"1.5.2"}
 
 
 def test_a_lesion_has_one_history() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pydicom
@@ -12,14 +13,17 @@ import pytest
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.ledger import LedgerEntry, LedgerPatient
 from bmnode.domain.objects import ResultKind
+from bmnode.domain.records import ResultRecord
 from bmnode.domain.results import Outcome, ResultSet
 from bmnode.errors import ResultError
 from bmnode.priors.identity import patient_digest
 from bmnode.results.context import ResultObject
 from bmnode.results.write import write_results
-from bmnode.storage import Database, Ledger, Results
+from bmnode.storage import Database, Instances, Ledger, Results
 from bmnode.work.engine import FlowName
-from bmnode.work.ledger import ledger_entry_of, read_ledger_entry
+from bmnode.work.ledger import REPORT_CLASS, ledger_entry_of, read_ledger_entry
+from bmnode.work.ledger_rebuild import LedgerRebuild
+from bmnode.work.ledger_sources import OwnReports
 from bmnode.work.requests import study_request
 from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
@@ -58,7 +62,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
         name: Written(
             result_set=result_set,
             objects=write_results(
-                result_set, source_files=series.files, out_dir=folder / name / "out", context=CONTEXT
+                result_set,
+                source_files=series.files,
+                out_dir=folder / name / "out",
+                context=replace(CONTEXT, job_digest=name),
             ),
         )
         for name, (series, result_set) in made.items()
@@ -216,3 +223,40 @@ def test_the_next_revision_is_another_entry(tmp_path: Path) -> None:
     node.do(node.next(FlowName.RUN))
     with node.database.read() as connection:
         assert len(Ledger(connection).current()) == 2
+
+
+# --- the node's own store --------------------------------------------------------------
+
+
+def test_own_reports_are_those_released_and_those_received(tmp_path: Path, written: dict[str, Written]) -> None:
+    """A report that this node made is found by its row, one that came with an earlier study by its file."""
+    node = _node(tmp_path, _entry)
+    job = node.queued_job()
+    made, received = written["ct"].objects[0], written["planar"].objects[0]
+    (tmp_path / "results" / "j" / "attempt-1").mkdir(parents=True)
+    path = shutil.copy(made.path, tmp_path / "results" / "j" / "attempt-1" / "sr.dcm")
+    report = pydicom.dcmread(received.path)
+    record = ResultRecord(
+        sop_instance_uid=made.sop_instance_uid,
+        sop_class_uid=made.sop_class_uid,
+        series_uid=made.series_instance_uid,
+        job_id=job.job_id,
+        kind="sr",
+        path="j/attempt-1/sr.dcm",
+        sha256="",
+        created_at=node.clock.now(),
+    )
+    other = replace(record, sop_instance_uid="1.5.6", path="j/attempt-1/labelmap/sr.dcm")
+    with node.database.write() as connection:
+        Results(connection).replace(job.job_id, [record, other])
+        (image,) = Instances(connection).of_study(STUDY)
+        uid = str(report.SOPInstanceUID)
+        Instances(connection).add(replace(image, sop_instance_uid=uid, sop_class_uid=REPORT_CLASS))
+    source = OwnReports(database=node.database, locate=lambda _: received.path, results_dir=tmp_path / "results")
+    done = LedgerRebuild(database=node.database, clock=node.clock, actor="test").run(source, lambda _: None)
+    assert (done.studies, done.added, done.failures) == (1, 2, ())
+    with node.database.read() as connection:
+        found = {item.report_uid for item in Ledger(connection).current()}
+    assert found == {made.sop_instance_uid, received.sop_instance_uid}
+    Path(path).unlink()
+    assert LedgerRebuild(database=node.database, clock=node.clock, actor="test").run(source, lambda _: None).known == 2
