@@ -313,6 +313,11 @@ def _quality(segmented: Segmented) -> tuple[QualityCheck, ...]:
             if high_b.b_value is not None
             else "Used.",
         ),
+        QualityCheck(
+            name="Orientation of the MR images",
+            verdict=Verdict.NOT_EVALUABLE,
+            explanation="Directions and sides are not compared with anatomy; the header was believed.",
+        ),
     )
 
 

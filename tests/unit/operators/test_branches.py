@@ -288,6 +288,15 @@ def test_mri_reports_marrow_in_the_published_range(tmp_path: Path) -> None:
     assert result.segmentations[0].segments[0].label == "Evaluated vertebral region"
 
 
+def test_mri_says_that_sides_are_the_header_s(tmp_path: Path) -> None:
+    """No anatomy on an ADC map tells left from right: the report does not pass that over."""
+    adc, geometry = trunk_adc()
+    write_series(tmp_path / "adc", adc, geometry, modality="MR", attributes=ADC_ATTRIBUTES)
+    (check,) = (item for item in run(MRI, study_of(tmp_path)).quality if item.name == "Orientation of the MR images")
+    assert check.verdict is Verdict.NOT_EVALUABLE
+    assert "header was believed" in check.explanation
+
+
 def test_an_adc_map_in_other_units_is_scaled_and_said(tmp_path: Path) -> None:
     """A map in 10^-3 of um2/s gives the same numbers, with a warning."""
     adc, geometry = trunk_adc()
