@@ -46,8 +46,7 @@ def page(reports: Sequence[MatchingReport]) -> str:
     for report in reports:
         parts += [
             f"## Cohort `{report.cohort}`, seed {report.seed} (SIMULATED)\n",
-            f"**{report.pairs} pairs of scans.** The cohort that comes along has 100; where there are fewer here, "
-            "they are of its first patients, and the same command goes on.\n",
+            f"Pairs of scans: **{report.pairs}**. Where the cohort has more, the same command goes on.\n",
             f"{report.summary}.\n",
             "| modality | masks | rule | pairs | refused | true links | made | right | precision | recall | F1 | "
             "events right | not evaluable | verdict |",

@@ -18,6 +18,7 @@ from operators.kernels.lesion_matching.contract import LesionEvent, LesionGroup
 from operators.kernels.registration.bones import SidedBone
 from operators.simulation.cohort.protocol_keys import Modality
 from pipelines.evaluation.lesion_matching.evaluate import DILATED, RULES
+from pipelines.evaluation.lesion_matching.page import PAGE, page, target_lines
 from pipelines.evaluation.lesion_matching.records import PairRecord, load_pair_record
 from pipelines.evaluation.lesion_matching.scores import NO_EVENT, NO_THING, Tally, links_of, tally, together
 from pipelines.evaluation.lesion_matching.table import LEAST_F1, rows_of
@@ -193,3 +194,18 @@ def test_a_row_cannot_contradict_itself(values: dict[str, int | str]) -> None:
     row = next(row for row in rows_of([record(2, 2, 2)]) if row.method == DILATED.method)
     with pytest.raises(ValueError, match=r"row is judged|what is right"):
         replace(row, **values)  # type: ignore[arg-type]  # of one field each
+
+
+def test_the_page_says_what_is_simulated_and_what_is_asked() -> None:
+    """Every table stands below a heading that says so, and the page in the docs has the targets in force."""
+    on_disk = (Path(__file__).parents[3] / PAGE).read_text(encoding="utf-8")
+    report = MatchingReport(cohort="c", seed=1, pairs=1, version=OURS, rows=rows_of([record(4, 5, 4)]))
+    for text in (page([report]), on_disk):
+        headings = [line for line in text.splitlines() if line.startswith("##") and line != "## Targets"]
+        assert headings
+        assert all(line.endswith("(SIMULATED)") for line in headings)
+        assert [line for line in target_lines() if line not in text] == []
+    assert "| ct | true | `BMNODE_LESION_MATCH_V2` | 1 | 0 | 4 | 5 | 4 | 0.800 | 1.000 | 0.889 | 0.750 |" in page(
+        [report]
+    )
+    assert "| new | 3 | 1 |" in page([report])
