@@ -92,6 +92,8 @@ def test_every_json_command_is_tried() -> None:
         "model install",
         "job cancel",
         "study compare",
+        "ledger show",
+        "ledger rebuild",
         "study priors",
         "serve",
         "demo",
