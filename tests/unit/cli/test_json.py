@@ -101,6 +101,7 @@ def test_every_json_command_is_tried() -> None:
         "simulate",
         "train",
         "evaluate measurements",
+        "evaluate matching",
         "evaluate registration",
     }
 

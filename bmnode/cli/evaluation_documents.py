@@ -1,0 +1,71 @@
+"""The JSON documents of evaluations; see `bmnode.cli.documents`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+EVALUATION_KINDS: Mapping[str, Mapping[str, str]] = {
+    "accuracy_row": {
+        "modality": "`planar`, `spect`, `ct`, `mri` or `pet`",
+        "quantity": "what was measured",
+        "unit": "of `absolute`",
+        "masks": "`true`: on the true masks; `found`: on those that the branch found",
+        "group": "which lesions",
+        "n": "how many were compared",
+        "absolute": "measured minus true: `n`, `bias`, `median`, `sd`, `limits` (of agreement, 95 %), and 95 % "
+        "confidence intervals `bias_interval`, `low_limit_interval`, `high_limit_interval`; or null",
+        "percent": "the same in per cent of the true value; or null",
+        "not_evaluable": "how many could not be compared, by reason",
+        "target": "what is asked of it; or an empty text",
+        "verdict": "`met`, `missed`, `not evaluable` or `reported`",
+    },
+    "registration_row": {
+        "modality": "that the pairs are of",
+        "method": "the way of registering",
+        "pairs": "how many were tried",
+        "refused": "how many gave no registration",
+        "not_evaluable": "pairs and bones without figures, by reason",
+        "error_mm": "mean over the pairs of the mean error at points in bone, mm; null where there is none",
+        "worst_error_mm": "of the pair with the largest mean error",
+        "error_p95_mm": "mean over the pairs of the 95th percentile",
+        "dice": "overlap of bones, mean",
+        "hausdorff_mm": "95th percentile of the distances between their surfaces, mean, mm",
+        "folded": "largest share of the field's cells that are turned inside out",
+        "seconds": "of processor time, mean over the pairs",
+        "memory_mb": "largest peak of the process with both images read; null where it was not measured apart",
+        "worse_than_rigid": "pairs with a larger mean error than one rigid motion",
+        "target": "in words; empty where there is none",
+        "verdict": "`met`, `missed`, `not evaluable` or `reported`",
+    },
+    "matching_row": {
+        "modality": "that the pairs are of",
+        "masks": "`true` or `found`: whose lesions were matched",
+        "method": "the rule of matching",
+        "scans": "pairs of scans that were tried",
+        "refused": "how many gave no registration",
+        "true": "links that there are: a prior and a current lesion that belong together",
+        "proposed": "links that were made",
+        "right": "links that were made and are true",
+        "precision": "share of the links made that are true; or null",
+        "recall": "share of the true links that were made; or null",
+        "f1": "harmonic mean of both; or null",
+        "events": "lesions by what became of them, then by what was said",
+        "right_events": "share of the lesions whose event was said rightly; or null",
+        "not_evaluable": "what is in no figure, by reason",
+        "target": "in words; empty where there is none",
+        "verdict": "`met`, `missed`, `not evaluable` or `reported`",
+    },
+    "detection_row": {
+        "modality": "`planar`, `spect`, `ct`, `mri` or `pet`",
+        "size": "class of the lesions' diameter",
+        "lesions": "lesions in the images",
+        "found": "how many of them a candidate is paired with",
+        "sensitivity": "the share; or null",
+        "interval": "its 95 % confidence interval; or null",
+        "studies": "studies of the modality",
+        "refused": "how many of them were not assessable",
+        "false": "candidates that overlap no lesion; null in rows of one size",
+        "parts": "candidates that overlap a lesion that another one is paired with; likewise",
+        "false_per_study": "false candidates for each assessed study; or null",
+    },
+}
