@@ -12,7 +12,7 @@ from pipelines.evaluation import provenance
 from pipelines.evaluation.provenance import code_digest, reached
 
 STUDY = "pipelines.evaluation.study"
-EVALUATIONS = (STUDY, "pipelines.evaluation.registration.evaluate")
+EVALUATIONS = (STUDY, "pipelines.evaluation.registration.evaluate", "pipelines.evaluation.lesion_matching.evaluate")
 
 
 @pytest.fixture
