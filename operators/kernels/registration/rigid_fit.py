@@ -92,6 +92,8 @@ def judged(points_mm: FloatArray, *, fixed: CtLevels, moving: CtLevels, motion: 
 
 def correlation(one: FloatArray, other: FloatArray) -> float:
     """Pearson's; NaN where one of them does not vary."""
+    if not (np.ptp(one) > 0.0 and np.ptp(other) > 0.0):
+        return float("nan")  # differences from a rounded mean would vary
     a, b = one - one.mean(), other - other.mean()
     size = float(np.sqrt(np.dot(a, a) * np.dot(b, b)))
     return float(np.dot(a, b)) / size if size > 0.0 else float("nan")
