@@ -10,17 +10,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bmnode.archive.association import Caller
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.records import JobRecord
 from bmnode.domain.states import JobState
 from bmnode.priors.handover import PriorInput, read_prior_input
-from bmnode.storage import AuditTrail, Database, Jobs, PriorSearches, Studies
+from bmnode.storage import AuditTrail, Database, Jobs, Ledger, PriorSearches, Studies
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
 from bmnode.testing.node import NodePlan, NodeProcess, is_delivered
 from bmnode.testing.orthanc import OrthancPeer
 from bmnode.testing.patients import PatientSpec, write_bone_scan
 from bmnode.testing.patients.spec import SyntheticStudy
+from bmnode.work.ledger_rebuild import LedgerRebuild
+from bmnode.work.ledger_sources import ArchiveReports
 from bmnode.work.studying import FETCHED_PRIOR
 from tests.support.polling import eventually
 
@@ -114,12 +117,29 @@ def _check(stage: Stage) -> None:
         assert AuditTrail(connection).first_broken() is None
 
 
+def _check_ledger(stage: Stage, empty: Database) -> None:
+    """From an empty database and the archive comes the ledger that the node has."""
+    with stage.database.read() as connection:
+        known = list(Ledger(connection).current())
+    assert [item.study_uid for item in known] == [stage.follow_up.study_uid]
+    assert known[0].observations
+    empty.migrate()
+    source = ArchiveReports(peer=stage.archive.as_peer(), caller=Caller(ae_title="BMNODE", clock=CLOCK))
+    done = LedgerRebuild(database=empty, clock=CLOCK, actor="test").run(source, lambda _: None)
+    assert done.failures == ()
+    with empty.read() as connection:
+        assert list(Ledger(connection).current()) == known
+    empty.dispose()
+
+
 @pytest.mark.acceptance
-def test_a_follow_up_that_is_sent_alone_is_run_with_its_prior(stage: Stage) -> None:
-    """The prior is found by C-FIND, comes by C-MOVE, and starts no job of its own."""
+def test_a_follow_up_that_is_sent_alone_is_run_with_its_prior(stage: Stage, tmp_path: Path) -> None:
+    """The prior is found by C-FIND, comes by C-MOVE, and starts no job of its own; the ledger of it can be made again
+    of what the archive got."""
     stage.send()
     eventually(stage.is_delivered, timeout_s=COMPLETES_S)
     _check(stage)
+    _check_ledger(stage, Database(f"sqlite:///{tmp_path / 'empty.sqlite'}"))
 
     def is_decided() -> bool:
         with stage.database.read() as connection:
