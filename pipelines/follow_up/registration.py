@@ -1,4 +1,4 @@
-"""`registration.toml`: how two CTs of one patient are registered."""
+"""`registration.toml`: how two CTs, or two ADC maps, of one patient are registered."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from operators.kernels.registration.levels import CtLevels, HuWindow
 from operators.kernels.registration.polyrigid import BlendLimits
 from operators.kernels.registration.registration import AcceptanceLimits, RegistrationLimits
 from operators.kernels.registration.skeletal_chain import ChainLimits
+from operators.kernels.registration.spine import SpineLimits
 from pipelines.config import load_profile
 
 
@@ -35,10 +36,11 @@ class RegistrationProfile:
     chain: ChainLimits
     blend: BlendLimits
     acceptance: AcceptanceLimits
+    spine: SpineLimits
 
     @property
     def limits(self) -> RegistrationLimits:
-        """Without those of the images."""
+        """Without those of the images and of MR."""
         return RegistrationLimits(
             whole=self.whole, pieces=self.pieces, chain=self.chain, blend=self.blend, acceptance=self.acceptance
         )
