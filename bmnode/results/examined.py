@@ -28,12 +28,19 @@ class ReadFiles:
     _datasets: dict[Path, Dataset] = field(default_factory=dict)
     _segments: dict[Path, tuple[ReadSegment, ...]] = field(default_factory=dict)
     _reports: dict[int, tuple[Dataset, Report]] = field(default_factory=dict)
+    _classes: dict[Path, str] = field(default_factory=dict)
 
     def dataset(self, path: Path) -> Dataset:
         """The whole file. Raises ResultError where it cannot be read."""
         if path not in self._datasets:
             self._datasets[path] = _read(path)
         return self._datasets[path]
+
+    def sop_class(self, path: Path) -> str:
+        """The file's SOP Class UID, which is kept when the file is let go of. Raises ResultError."""
+        if path not in self._classes:
+            self._classes[path] = str(self.dataset(path).SOPClassUID)
+        return self._classes[path]
 
     def segments(self, path: Path) -> tuple[ReadSegment, ...]:
         """The segments of a SEG with their volumes. Raises ResultError."""

@@ -30,11 +30,18 @@ class SliceSource:
 
 
 def slice_sources(segmentation: Segmentation, source: SourceStudy) -> tuple[SliceSource, ...]:
-    """The source of every slice, in the order of the grid's first axis.
+    """The source of every slice, in the order of the grid's first axis; proved once for each grid of a study.
 
     Raises ResultError where an instance is missing, its frames state no place, or the grid is
     another one than that of the images: other matrix, spacing, orientation or position.
     """
+    grid = (segmentation.source_series_uid, segmentation.source_instance_uids, segmentation.geometry)
+    if grid not in source.proved:
+        source.proved[grid] = _prove(segmentation, source)
+    return source.proved[grid]
+
+
+def _prove(segmentation: Segmentation, source: SourceStudy) -> tuple[SliceSource, ...]:
     geometry = segmentation.geometry
     uids = segmentation.source_instance_uids
     instances = [source.instance(uid) for uid in uids]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,8 @@ class SourceStudy:
     header: Dataset
     unreadable_count: int
     """Files that could not be read and so are not referred to."""
+    proved: dict[Hashable, tuple[Any, ...]] = field(default_factory=dict)
+    """The slices of each grid that `grid.slice_sources` has proved to be that of the images."""
 
     @classmethod
     def from_files(cls, files: Iterable[Path], *, study_uid: str) -> SourceStudy:

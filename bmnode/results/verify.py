@@ -137,7 +137,7 @@ def _uids(examined: Examined) -> None:
 def _references(examined: Examined) -> None:
     """What is referred to exists in the source, in this result set or before it, under the stated SOP Class."""
     known = {uid: instance.sop_class_uid for uid, instance in examined.source.instances.items()}
-    known |= {uid: str(examined.files.dataset(path).SOPClassUID) for uid, path in examined.siblings.items()}
+    known |= {uid: examined.files.sop_class(path) for uid, path in examined.siblings.items()}
     known |= {item.sop_instance_uid: item.sop_class_uid for item in examined.predecessors}
     for registration in examined.result_set.registrations:
         known |= {item.sop_instance_uid: item.sop_class_uid for item in registration.moving.instances}

@@ -45,10 +45,13 @@ def items(dataset: Dataset) -> Iterator[Dataset]:
 def uid_values(dataset: Dataset) -> Iterator[str]:
     """Every UID of the data set and of the items of its sequences, at any depth."""
     for item in items(dataset):
-        for tag in [element.tag for element in item.values() if element.VR == "UI"]:
-            value = item[tag].value
-            if value:
-                yield from ([value] if isinstance(value, str) else value)
+        for element in item.values():
+            if element.VR == "UI" and element.value:
+                value = element.value
+                if isinstance(value, bytes):  # as it was read: one text, padded with a null (PS3.5 9.1)
+                    yield from value.decode("iso-8859-1").rstrip("\0 ").split("\\")
+                else:
+                    yield from [value] if isinstance(value, str) else value
 
 
 def references(dataset: Dataset) -> Iterator[tuple[str, str]]:
