@@ -24,6 +24,16 @@ app = typer.Typer(
     help="Accuracy on simulated patients. Nothing is read from the node.", no_args_is_help=True, rich_markup_mode=None
 )
 
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for studies and records, kept; without it one in the user's cache folder."),
+]
+QuickPair = Annotated[bool, typer.Option("--quick", help="A small fixed cohort of one pair.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that work side by side.")]
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", help="Folder for anatomies; without it the user's cache folder.")
+]
+
 EXAMPLE = "Example: bmnode evaluate measurements --quick --workers 2"
 
 
@@ -34,15 +44,10 @@ def measurements(
         str | None,
         typer.Option("--cohort", help="Cohort file (TOML) or name; without it 40 patients in every modality."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for studies and records, kept; without it one in the user's cache folder."),
-    ] = None,
+    out: OutOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small fixed cohort, in a minute on two cores.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that work side by side.")] = 2,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder for anatomies; without it the user's cache folder.")
-    ] = None,
+    workers: WorkersOption = 2,
+    cache: CacheOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure SIMULATED patients and compare volume, SUV, TLG, HU, ADC and BSI with the truth that was put in.
@@ -70,15 +75,10 @@ def registration(
         str | None,
         typer.Option("--cohort", help="Cohort file (TOML) or name; without it 100 follow-up pairs of CT and PET/CT."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for studies and records, kept; without it one in the user's cache folder."),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A small fixed cohort of one pair.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that work side by side.")] = 2,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder for anatomies; without it the user's cache folder.")
-    ] = None,
+    out: OutOption = None,
+    quick: QuickPair = False,
+    workers: WorkersOption = 2,
+    cache: CacheOption = None,
     json: JsonOption = False,
 ) -> None:
     """Register SIMULATED follow-up pairs and compare with the true motion of every bone.
@@ -107,15 +107,10 @@ def matching(
         str | None,
         typer.Option("--cohort", help="Cohort file (TOML) or name; without it 100 follow-up pairs of CT."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for studies and records, kept; without it one in the user's cache folder."),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A small fixed cohort of one pair.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that work side by side.")] = 2,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder for anatomies; without it the user's cache folder.")
-    ] = None,
+    out: OutOption = None,
+    quick: QuickPair = False,
+    workers: WorkersOption = 2,
+    cache: CacheOption = None,
     json: JsonOption = False,
 ) -> None:
     """Match the lesions of SIMULATED follow-up pairs and compare with the fates that were put in.

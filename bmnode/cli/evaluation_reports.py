@@ -25,9 +25,7 @@ _REGISTRATION_COST = ("folded", "s", "MB", "worse than rigid", "not evaluable", 
 def tell_registration(found: RegistrationReport, *, as_json: bool) -> None:
     """Print a report for people, or as JSON. Everything in it is SIMULATED."""
     if as_json:
-        rows = [document("registration_row", row) for row in found.rows]
-        head = {name: getattr(found, name) for name in ("cohort", "seed", "pairs", "version")}
-        emit_json({**head, "simulated": True, "rows": rows, "summary": found.summary})
+        _emit(found, rows="registration_row")
         return
     say("SIMULATED patients: errors are distances from the true place; nothing here was measured on people.")
     cells = [_registration_cells(row) for row in found.rows]
@@ -57,6 +55,12 @@ def _registration_cells(row: RegistrationRow) -> tuple[object, ...]:
     )
 
 
+def _emit(found: RegistrationReport | MatchingReport, *, rows: str) -> None:
+    head = {name: getattr(found, name) for name in ("cohort", "seed", "pairs", "version")}
+    documents = [document(rows, row) for row in found.rows]
+    emit_json({**head, "simulated": True, "rows": documents, "summary": found.summary})
+
+
 _MATCHING = ("modality", "masks", "rule", "pairs", "refused", "true", "made", "right", "precision", "recall", "F1")
 _MATCHING_JUDGED = ("events right", "not evaluable", "verdict")
 
@@ -64,9 +68,7 @@ _MATCHING_JUDGED = ("events right", "not evaluable", "verdict")
 def tell_matching(found: MatchingReport, *, as_json: bool) -> None:
     """Print a report for people, or as JSON. Everything in it is SIMULATED."""
     if as_json:
-        rows = [document("matching_row", row) for row in found.rows]
-        head = {name: getattr(found, name) for name in ("cohort", "seed", "pairs", "version")}
-        emit_json({**head, "simulated": True, "rows": rows, "summary": found.summary})
+        _emit(found, rows="matching_row")
         return
     say("SIMULATED patients: links and events are held against what was put in; nothing here was seen on people.")
     cells = [_matching_cells(row) for row in found.rows]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bmnode.domain.evaluations import EvaluationRequest, Masks, Verdict
+from bmnode.domain.pair_evaluations import PairReport
 from bmnode.domain.pipelines import ReportProgress
 
 
@@ -56,38 +57,18 @@ class MatchingRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MatchingReport:
+class MatchingReport(PairReport[MatchingRow]):
     """Lesion matching on one SIMULATED cohort; `version` is that of the rule that was judged."""
-
-    cohort: str
-    seed: int
-    pairs: int
-    version: str
-    rows: tuple[MatchingRow, ...]
-
-    def count(self, verdict: Verdict) -> int:
-        """How many rows have this verdict."""
-        return sum(row.verdict is verdict for row in self.rows)
-
-    @property
-    def is_met(self) -> bool:
-        """Whether no target was missed or left open, and one at least was met."""
-        open_rows = self.count(Verdict.MISSED) + self.count(Verdict.NOT_EVALUABLE)
-        return open_rows == 0 and self.count(Verdict.MET) > 0
 
     @property
     def summary(self) -> str:
         """One line of figures."""
-        judged = [row for row in self.rows if row.target]
         scores = "; ".join(
             f"{row.modality}, {row.masks} masks: F1 {row.f1:.3f} of {row.true} links"
-            for row in judged
+            for row in self.judged
             if row.f1 is not None
         )
-        return (
-            f"SIMULATED, pairs {self.pairs}; targets {len(judged)}: met {self.count(Verdict.MET)}, missed "
-            f"{self.count(Verdict.MISSED)}, not evaluable {self.count(Verdict.NOT_EVALUABLE)}; {scores or 'no F1'}"
-        )
+        return f"{self.verdicts}; {scores or 'no F1'}"
 
 
 class MatchingEvaluation(Protocol):

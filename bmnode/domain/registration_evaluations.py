@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bmnode.domain.evaluations import EvaluationRequest, Verdict
+from bmnode.domain.pair_evaluations import PairReport
 from bmnode.domain.pipelines import ReportProgress
 
 
@@ -54,37 +55,16 @@ class RegistrationRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RegistrationReport:
+class RegistrationReport(PairReport[RegistrationRow]):
     """Registration on one SIMULATED cohort; `version` is that of the method that was judged."""
-
-    cohort: str
-    seed: int
-    pairs: int
-    version: str
-    rows: tuple[RegistrationRow, ...]
-
-    def count(self, verdict: Verdict) -> int:
-        """How many rows have this verdict."""
-        return sum(row.verdict is verdict for row in self.rows)
-
-    @property
-    def is_met(self) -> bool:
-        """Whether no target was missed or left open, and one at least was met."""
-        open_rows = self.count(Verdict.MISSED) + self.count(Verdict.NOT_EVALUABLE)
-        return open_rows == 0 and self.count(Verdict.MET) > 0
 
     @property
     def summary(self) -> str:
         """One line of figures."""
-        judged = [row for row in self.rows if row.target]
         errors = "; ".join(
-            f"{row.modality}: {row.method} {row.error_mm:.2f} mm" for row in judged if row.error_mm is not None
+            f"{row.modality}: {row.method} {row.error_mm:.2f} mm" for row in self.judged if row.error_mm is not None
         )
-        return (
-            f"SIMULATED, pairs {self.pairs}; targets {len(judged)}: met {self.count(Verdict.MET)}, missed "
-            f"{self.count(Verdict.MISSED)}, not evaluable {self.count(Verdict.NOT_EVALUABLE)}; mean error in bone "
-            f"{errors or 'not evaluable'}"
-        )
+        return f"{self.verdicts}; mean error in bone {errors or 'not evaluable'}"
 
 
 class RegistrationEvaluation(Protocol):

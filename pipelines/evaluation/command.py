@@ -93,12 +93,12 @@ def record_path(study: SimulatedStudy, out: Path) -> Path:
 
 def _evaluated(folder: Path, path: Path, patient: int, code: str) -> StudyRecord:
     """In a worker: the record of one study, from its file where that is of this study and this code."""
-    from pipelines.evaluation.records import load_record
+    from pipelines.evaluation.records import StudyRecord
     from pipelines.evaluation.study import evaluate_study
 
     plan = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["plan"]
     key = digest([plan, code])
-    record = load_record(path, key=key)
+    record = StudyRecord.load(path, key=key)
     if record is None:
         record = evaluate_study(folder, patient=patient, key=key)
         record.save(path)

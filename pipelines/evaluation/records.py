@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from operators.simulation.cohort.protocol_keys import Modality
+from pipelines.evaluation.kept import KeptRecord
 from pipelines.evaluation.quantities import Quantity
 
 Values = Mapping[Quantity, float]
@@ -39,11 +36,10 @@ class LesionRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StudyRecord:
+class StudyRecord(KeptRecord):
     """One study.
 
     Args:
-        key: digest of everything that the record depends on.
         patient: number in the cohort.
         refusal: the reason's code where the branch could not assess the study; else empty.
         lesions: those in the field.
@@ -51,7 +47,6 @@ class StudyRecord:
         candidates, parts, false: of the branch, as `matching` has them.
     """
 
-    key: str
     patient: int
     modality: Modality
     refusal: str
@@ -62,22 +57,3 @@ class StudyRecord:
     candidates: int = 0
     parts: int = 0
     false: int = 0
-
-    def save(self, path: Path) -> None:
-        """Write it; the file is whole or absent."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(_ADAPTER.dump_json(self, indent=1) + b"\n")
-        temporary.replace(path)
-
-
-_ADAPTER = TypeAdapter(StudyRecord)
-
-
-def load_record(path: Path, *, key: str) -> StudyRecord | None:
-    """The record in a file; None where there is none, or one of another key or form."""
-    try:
-        record = _ADAPTER.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None  # unreadable is not done: the study is evaluated again
-    return record if record.key == key else None

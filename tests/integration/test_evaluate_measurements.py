@@ -15,7 +15,7 @@ from bmnode.cli.documents import KINDS
 from operators.simulation.cohort.protocol_keys import Modality
 from operators.simulation.truth.model import StudyTruth
 from pipelines.evaluation.quantities import DEFINITIONS, OF_MODALITY
-from pipelines.evaluation.records import load_record
+from pipelines.evaluation.records import StudyRecord
 from pipelines.evaluation.study import evaluate_study
 from pipelines.evaluation.table import accuracy_rows
 from pipelines.evaluation.targets import WITHOUT_TARGET
@@ -87,7 +87,7 @@ def test_a_measurement_that_is_wrong_fails_the_run(
     (path,) = (out / "records").rglob("ct.json")
     kept = path.read_bytes()
     content = json.loads(kept)
-    assert load_record(path, key=content["key"]) is not None
+    assert StudyRecord.load(path, key=content["key"]) is not None
     for lesion in content["lesions"]:
         lesion["given"]["volume"] *= 1.2
     path.write_text(json.dumps(content), encoding="utf-8")

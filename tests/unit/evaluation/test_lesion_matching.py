@@ -19,7 +19,7 @@ from operators.kernels.registration.bones import SidedBone
 from operators.simulation.cohort.protocol_keys import Modality
 from pipelines.evaluation.lesion_matching.evaluate import DILATED, RULES
 from pipelines.evaluation.lesion_matching.page import PAGE, page, target_lines
-from pipelines.evaluation.lesion_matching.records import PairRecord, load_pair_record
+from pipelines.evaluation.lesion_matching.records import PairRecord
 from pipelines.evaluation.lesion_matching.scores import NO_EVENT, NO_THING, Tally, links_of, tally, together
 from pipelines.evaluation.lesion_matching.table import LEAST_F1, rows_of
 from pipelines.evaluation.lesion_matching.truth import Seen, Story, story_of
@@ -182,10 +182,10 @@ def test_what_has_no_figures_is_counted() -> None:
 def test_records_are_of_one_key(tmp_path: Path) -> None:
     """A record comes back whole for its key, and not for another; a damaged one is none."""
     record(3, 2, 1).save(tmp_path / "a.json")
-    assert load_pair_record(tmp_path / "a.json", key="k") == record(3, 2, 1)
-    assert load_pair_record(tmp_path / "a.json", key="other") is None
+    assert PairRecord.load(tmp_path / "a.json", key="k") == record(3, 2, 1)
+    assert PairRecord.load(tmp_path / "a.json", key="other") is None
     (tmp_path / "b.json").write_text("{}")
-    assert load_pair_record(tmp_path / "b.json", key="k") is None
+    assert PairRecord.load(tmp_path / "b.json", key="k") is None
 
 
 @pytest.mark.parametrize("values", [{"right": 3}, {"refused": 2}, {"target": "F1"}])

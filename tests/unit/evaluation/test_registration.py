@@ -16,8 +16,8 @@ from bmnode.domain.simulators import SimulatedStudy
 from operators.kernels.registration.bones import SidedBone
 from operators.kernels.skeleton_sites.sites import SkeletonMap
 from operators.simulation.cohort.protocol_keys import Modality
-from pipelines.evaluation.registration.command import pairs_of
-from pipelines.evaluation.registration.records import PairRecord, WayRecord, load_pair_record
+from pipelines.evaluation.pairs import pairs_of
+from pipelines.evaluation.registration.records import PairRecord, WayRecord
 from pipelines.evaluation.registration.scores import Ground, Scores, dice, hausdorff_95_mm
 from pipelines.evaluation.registration.table import NO_MOTION, rows_of
 from pipelines.evaluation.registration.ways import Way
@@ -132,10 +132,10 @@ def test_what_has_no_figures_is_counted() -> None:
 def test_records_are_of_one_key(tmp_path: Path) -> None:
     """A record comes back whole for its key, and not for another."""
     record(0.5).save(tmp_path / "a.json")
-    assert load_pair_record(tmp_path / "a.json", key="k") == record(0.5)
-    assert load_pair_record(tmp_path / "a.json", key="other") is None
+    assert PairRecord.load(tmp_path / "a.json", key="k") == record(0.5)
+    assert PairRecord.load(tmp_path / "a.json", key="other") is None
     (tmp_path / "b.json").write_text("{}")
-    assert load_pair_record(tmp_path / "b.json", key="k") is None
+    assert PairRecord.load(tmp_path / "b.json", key="k") is None
 
 
 def test_pairs_are_of_one_patient_and_modality() -> None:
