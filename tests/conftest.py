@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
+from bmnode.observe.logging import LIBRARY_LEVELS
 from bmnode.testing.orthanc import find_orthanc
 from tests.support import real_data
 from tests.support.tools import find_dcmtk
@@ -16,6 +20,23 @@ settings.register_profile("bmnode", deadline=None)  # a busy machine is no defec
 settings.load_profile("bmnode")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: its children would ignore Ctrl-C too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    """Commands set the log of their process up; the next test gets the logging that this one found."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    for name in LIBRARY_LEVELS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -316,7 +316,7 @@ def _commit(stage: Stage, study: StudyMaker, references: list[tuple[str, str]]) 
     report: CommitmentReport = stage.scu.request_commitment(
         references,
         transaction_uid=transaction_uid,
-        on_report=stage.receiver.take_report,
+        report_handlers=stage.receiver.report_handlers,
         until_released=lambda: stage.receiver.next_report(timeout_s=30),
     )
     assert report.information.TransactionUID == transaction_uid

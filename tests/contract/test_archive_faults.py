@@ -44,7 +44,7 @@ def _request(archive: EmbeddedArchive, receiver: Receiver, references: list[tupl
     report: CommitmentReport = QueryRetrieveScu("RECEIVER", archive.as_peer()).request_commitment(
         references,
         transaction_uid=derive_uid("transaction"),
-        on_report=receiver.take_report,
+        report_handlers=receiver.report_handlers,
         until_released=lambda: receiver.next_report(timeout_s=2),
     )
     return report

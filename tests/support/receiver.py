@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
+from pynetdicom.association import Association
 from pynetdicom.dsutils import decode
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.transport import ThreadedAssociationServer
 
 from bmnode.domain.peers import Peer
 from bmnode.testing.archive.commitment import PUSH_MODEL
 
 LOOPBACK = "127.0.0.1"
+EventHandler = tuple[evt.EventType, Callable[[evt.Event], Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +67,7 @@ class Receiver:
         self._ae.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
         self._lock = threading.Lock()
         self._received: list[Received] = []
+        self._unanswered: dict[Association, CommitmentReport] = {}
         self._reports: queue.Queue[CommitmentReport] = queue.Queue()
         self._server: ThreadedAssociationServer | None = None
 
@@ -70,7 +75,7 @@ class Receiver:
         self._server = self._ae.start_server(
             (LOOPBACK, 0),
             block=False,
-            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_N_EVENT_REPORT, self.take_report)],
+            evt_handlers=[(evt.EVT_C_STORE, self._store), *self.report_handlers],
         )
         return self
 
@@ -102,7 +107,17 @@ class Receiver:
             self._received.append(Received.from_event(event))
         return 0x0000
 
-    def take_report(self, event: evt.Event) -> tuple[int, None]:
-        """The handler of N-EVENT-REPORT, also for reports that come on a requester's own association."""
-        self._reports.put(CommitmentReport(event_type=int(event.event_type or 0), information=event.event_information))
+    @property
+    def report_handlers(self) -> list[EventHandler]:
+        """What takes commitment reports; for the association of a requester too, where they may come instead."""
+        return [(evt.EVT_N_EVENT_REPORT, self._take_report), (evt.EVT_PDU_SENT, self._tell_report)]
+
+    def _take_report(self, event: evt.Event) -> tuple[int, None]:
+        report = CommitmentReport(event_type=int(event.event_type or 0), information=event.event_information)
+        self._unanswered[event.assoc] = report
         return 0x0000, None
+
+    def _tell_report(self, event: evt.Event) -> None:
+        """A report counts once its response has left: an association released before that ends in an abort."""
+        if isinstance(event.pdu, P_DATA_TF) and (report := self._unanswered.pop(event.assoc, None)) is not None:
+            self._reports.put(report)

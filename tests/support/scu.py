@@ -15,7 +15,7 @@ from pynetdicom.presentation import PresentationContext
 from bmnode.delivery.presentation import Outgoing
 from bmnode.domain.peers import Peer
 from bmnode.testing.archive.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST_ACTION
-from tests.support.receiver import Received
+from tests.support.receiver import EventHandler, Received
 
 PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1"
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2"
@@ -89,7 +89,7 @@ class QueryRetrieveScu:
         references: Sequence[tuple[str, str]],
         *,
         transaction_uid: str,
-        on_report: Callable[[evt.Event], Any],
+        report_handlers: list[EventHandler],
         until_released: Callable[[], Any],
     ) -> Any:
         """N-ACTION for (SOP class, SOP instance) pairs; asserts success.
@@ -97,7 +97,7 @@ class QueryRetrieveScu:
         Args:
             references: what to commit.
             transaction_uid: names the request.
-            on_report: handler for a report on the same association.
+            report_handlers: take a report on the same association.
             until_released: called before the association ends; its value is returned.
         """
         request = Dataset()
@@ -107,9 +107,7 @@ class QueryRetrieveScu:
             item = Dataset()
             item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_instance
             request.ReferencedSOPSequence.append(item)
-        with self._association(
-            [build_context(PUSH_MODEL)], evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)]
-        ) as association:
+        with self._association([build_context(PUSH_MODEL)], evt_handlers=report_handlers) as association:
             status, _ = association.send_n_action(request, REQUEST_ACTION, PUSH_MODEL, PUSH_MODEL_INSTANCE)
             assert status.Status == 0x0000
             return until_released()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,6 @@ from bmnode.domain.pipelines import Progress, ReportProgress
 from bmnode.domain.records import JobRecord, ResultRecord, StoredInstance
 from bmnode.domain.states import DeliveryEvent, JobEvent, JobState
 from bmnode.errors import BmnodeError, PeerUnreachableError
-from bmnode.observe.logging import LIBRARY_LEVELS
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Results, Studies
 from bmnode.testing.clock import FakeClock
 from bmnode.work.ledger_sources import ReportSource
@@ -206,22 +204,6 @@ def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("BMNODE_"):
             monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _restored_logging() -> Iterator[None]:
-    """Commands set the log of their process up; a test gives it back as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in LIBRARY_LEVELS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -7,31 +7,13 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-from bmnode.observe.logging import LIBRARY_LEVELS, adopt_library_loggers, configure_logging, describe_exception
-
-
-@pytest.fixture(autouse=True)
-def _restored_logging() -> Iterator[None]:
-    """Give the next test the logging that this one found."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in list(root.handlers):
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    for name in LIBRARY_LEVELS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
+from bmnode.observe.logging import adopt_library_loggers, configure_logging, describe_exception
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
