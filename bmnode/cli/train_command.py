@@ -21,7 +21,7 @@ EXAMPLE = "Example: bmnode train planar-quick --out run"
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="Recipe (TOML), or a name that comes along: planar-quick, planar-full.")
+        str, typer.Argument(help="Recipe (TOML), or a name that comes along: planar-quick, planar-small, planar-full.")
     ],
     *,
     out: Annotated[Path, typer.Option("--out", help="Folder of checkpoint and metrics; a stopped training goes on.")],

@@ -64,3 +64,10 @@ def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
     """Before a weight is made."""
     with pytest.raises(ValueError, match="multiples of 4"):
         Butterfly(in_channels=1, regions=3, blocks=1, widths=widths)
+
+
+def test_an_untrained_network_calls_few_pixels_a_lesion(network: Butterfly) -> None:
+    """Hot spots are rare: the first steps of a training are not spent on unlearning that half of all pixels are hot."""
+    with torch.inference_mode():
+        found = network(*_views(3))
+    assert all(0.01 < float(torch.sigmoid(view.lesions).mean()) < 0.15 for view in found)
