@@ -33,6 +33,8 @@ from pipelines.follow_up.scan import CtScan, read_scan
 
 AssessAlone = Callable[[StudyInput], ResultSet]
 """A branch from its first step to its last, on one study alone."""
+ReadScan = Callable[[StudyInput], CtScan]
+"""The CT of a study with its bones. Raises NotAssessableError."""
 
 WITHOUT_CT = {
     Branch.BONE_SCAN: "Lesions of planar scans are not mapped from one scan to the other: totals alone are compared.",
@@ -44,7 +46,9 @@ class NotComparedError(Exception):
     """The earlier scan is not compared with; the message is a sentence for the SR."""
 
 
-def register_prior(result: ResultSet, *, study: StudyInput, assess_alone: AssessAlone) -> Registered | ResultSet:
+def register_prior(
+    result: ResultSet, *, study: StudyInput, assess_alone: AssessAlone, read: ReadScan = read_scan
+) -> Registered | ResultSet:
     """The pair and its registration; the result itself, with sentences, where nothing is compared.
 
     Returns the result as it is where nobody looked for an earlier scan.
@@ -58,7 +62,7 @@ def register_prior(result: ResultSet, *, study: StudyInput, assess_alone: Assess
             return replace(result, limitations=(*result.limitations, *told.sentences()))
         result = replace(result, limitations=(*result.limitations, *told.sentences(), *prior.caveats))
         pair = _pair(result, prior, study=study, assess_alone=assess_alone)
-        return _registered(replace(pair, history=_history(told, pair)))
+        return _registered(replace(pair, history=_history(told, pair)), read=read)
     except NotComparedError as error:
         return refused(result, str(error))
     except NotAssessableError as error:
@@ -121,13 +125,13 @@ def _history(told: PriorInput, pair: Pair) -> tuple[BurdenPoint, ...]:
     return tuple(sorted(found, key=lambda point: point.studied_on))
 
 
-def _registered(pair: Pair) -> Registered:
+def _registered(pair: Pair, *, read: ReadScan) -> Registered:
     """Raises NotComparedError where the bones say that the scans are not to be compared at all."""
     if pair.result.branch in WITHOUT_CT:
         return Registered(pair=pair, why_not=WITHOUT_CT[pair.result.branch])
     if not all(study.role(SeriesRole.ANATOMY) for study in (pair.study, pair.prior_study)):
         return Registered(pair=pair, why_not="One of the two scans has no CT by which bones could be brought together.")
-    fixed, moving = read_scan(pair.study), read_scan(pair.prior_study)
+    fixed, moving = read(pair.study), read(pair.prior_study)
     found = register(fixed.ct, moving.ct, names=fixed.names, prior_names=moving.names, limits=profile().limits)
     if isinstance(found, RegistrationRefusal):
         raise NotComparedError(f"{found.reason.value}. {found.detail}")
