@@ -1,8 +1,9 @@
 """A region of the vertebral bodies on an ADC map, found from the cerebrospinal fluid behind them.
 
-A convention of this project (MRI_CANAL_REGION_V2): fluid is the one landmark that an ADC map shows
-without a model. The canal is followed from slice to slice as the brightest smooth path near the
-middle of the back; in front of it an ellipse narrower than a lower vertebral body is taken. Discs are in it.
+A convention of this project (MRI_CANAL_REGION_V3): fluid behind marrow is the one landmark that an ADC map shows
+without a model. The canal is followed from slice to slice as the smooth path near the middle of the back with the
+brightest fluid that has marrow before it: heart, aorta and bladder are as bright, and have none. In front of it an
+ellipse narrower than a lower vertebral body is taken. Discs are in it.
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ from operators.kernels.components import largest
 from operators.kernels.morphology import Spacing, fill_slices
 from operators.kernels.orientation import PatientAxes
 
-METHOD = "MRI_CANAL_REGION_V2"
+METHOD = "MRI_CANAL_REGION_V3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionLimits:
-    """`fluid_um2_s` is what the canal shows at least, averaged over `canal_radius_mm`; muscle does not reach it.
+    """`canal_um2_s` is what the canal shows at least, averaged over `canal_radius_mm`: fluid, with roots or cord in it.
+    Over a stretch of `minimum_length_mm` it shows `fluid_um2_s` in the mean; muscle does not reach it.
 
     The canal is sought within `midline_mm` of the patient's middle and `back_from` to `back_to` of the way
     from front to back; it moves `step_mm` a centimetre at most. The body's centre lies `ahead_mm` in front
-    of the canal's, with semi-axes `half_width_mm` and `half_depth_mm`. `minimum_length_mm` of spine are needed.
+    of the canal's, with semi-axes `half_width_mm` and `half_depth_mm`; `marrow_share` of it, averaged along
+    `marrow_along_mm` so that discs do not count, shows no more than `marrow_um2_s`.
     Muscle of the back is sought in discs of `muscle_radius_mm` behind and to both sides of the canal: one counts where
     `muscle_share` of it lies between the two ADC limits, and then these voxels of it.
     """
 
+    canal_um2_s: float
     fluid_um2_s: float
     canal_radius_mm: float
     midline_mm: float
@@ -41,6 +45,9 @@ class RegionLimits:
     ahead_mm: float
     half_width_mm: float
     half_depth_mm: float
+    marrow_um2_s: float
+    marrow_along_mm: float
+    marrow_share: float
     minimum_length_mm: float
     muscle_beside_mm: float
     muscle_behind_mm: float
@@ -70,11 +77,17 @@ def find_region(
     axes = PatientAxes.from_geometry(geometry)
     turned = np.asarray(axes.turn(adc), dtype=np.float32)
     score = _fluid_score(turned, spacing_mm=axes.spacing_mm, limits=limits)
-    path = _best_path(score, spacing_mm=axes.spacing_mm, limits=limits)
-    along = score[np.arange(len(path)), path[:, 0], path[:, 1]]
-    first, last = _longest_run(along >= limits.fluid_um2_s)
+    marrow = _marrow_ahead(turned, spacing_mm=axes.spacing_mm, limits=limits)
+    path = _best_path(score * marrow, spacing_mm=axes.spacing_mm, limits=limits)
+    places = np.arange(len(path)), path[:, 0], path[:, 1]
+    along = score[places]
+    first, last = _longest_run((along >= limits.canal_um2_s) & (marrow[places] >= limits.marrow_share))
     length_mm = (last - first) * axes.spacing_mm[0]
     if length_mm < limits.minimum_length_mm:
+        return None
+    stretch = max(1, int(limits.minimum_length_mm / axes.spacing_mm[0]))
+    means = np.convolve(along[first:last], np.full(stretch, 1.0 / stretch), mode="valid")
+    if float(means.max()) < limits.fluid_um2_s:
         return None
     mask, muscle = np.zeros(turned.shape, dtype=np.bool_), np.zeros(turned.shape, dtype=np.bool_)
     rows, columns = np.indices(turned.shape[1:])
@@ -127,6 +140,26 @@ def _fluid_score(adc: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: R
         near = np.abs(columns_mm - middle_mm) <= limits.midline_mm
         score[index, band] = mean[index, band] * near
     return score
+
+
+def _marrow_ahead(
+    adc: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits
+) -> npt.NDArray[np.float32]:
+    """The share, 0 to 1, of the body's ellipse before every pixel that may be marrow, averaged along the patient.
+
+    Marrow whose fat was suppressed has often no ADC at all (0).
+    """
+    reach = [int(limits.half_depth_mm / spacing_mm[1]), int(limits.half_width_mm / spacing_mm[2])]
+    rows, columns = np.indices((2 * reach[0] + 1, 2 * reach[1] + 1))
+    depth = (rows - reach[0]) * spacing_mm[1] / limits.half_depth_mm
+    ellipse = depth**2 + ((columns - reach[1]) * spacing_mm[2] / limits.half_width_mm) ** 2 <= 1.0
+    low = (adc <= limits.marrow_um2_s).astype(np.float32)
+    share = ndimage.convolve(low, (ellipse / ellipse.sum()).astype(np.float32)[None], mode="constant")
+    step = round(limits.ahead_mm / spacing_mm[1])
+    ahead = np.zeros_like(share)
+    ahead[:, step:] = share[:, : share.shape[1] - step]
+    size = max(1, round(limits.marrow_along_mm / spacing_mm[0]))
+    return np.asarray(ndimage.uniform_filter1d(ahead, size=size, axis=0, mode="nearest"), dtype=np.float32)
 
 
 def _best_path(score: npt.NDArray[np.float32], *, spacing_mm: Spacing, limits: RegionLimits) -> npt.NDArray[np.int64]:

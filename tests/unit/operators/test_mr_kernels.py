@@ -123,6 +123,32 @@ def test_muscle_is_not_taken_for_the_canal() -> None:
     assert first * 3.0 >= 57.0
 
 
+def test_a_vessel_brighter_than_the_canal_is_not_followed() -> None:
+    """Blood of 3500 um2/s in reach of the path has no marrow before it: the region stays on the vertebral bodies."""
+    adc, geometry = trunk_adc()
+    _, _, y, x = grid()
+    vessel = disc(y, x, (94.0, 140.0), (12.0, 12.0))
+    adc[vessel] = 3500.0
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    assert region is not None
+    assert float(np.mean(disc(y, x, VERTEBRA_CENTRE_MM, (20.0, 24.0))[region.mask])) > 0.95
+    adc[disc(y, x, VERTEBRA_CENTRE_MM, (20.0, 24.0))] = 1500.0
+    assert find_region(adc.astype(np.float32), geometry, limits=profile().region) is None
+
+
+def test_a_canal_with_a_cord_in_it_is_followed_from_one_without() -> None:
+    """Where a cord lowers the canal's mean to 1700 um2/s the region goes on; with 1700 all along there is none."""
+    adc, geometry = trunk_adc()
+    _, z, y, x = grid()
+    canal = disc(y, x, CANAL_CENTRE_MM, (8.0, 10.0))
+    adc[canal & (z >= 75.0)] = 1700.0
+    region = find_region(adc.astype(np.float32), geometry, limits=profile().region)
+    assert region is not None
+    assert region.mask.any(axis=(1, 2)).all()
+    adc[canal] = 1700.0
+    assert find_region(adc.astype(np.float32), geometry, limits=profile().region) is None
+
+
 def test_muscle_lies_beside_the_canal_and_in_nothing_else() -> None:
     """Muscle of the back is found on both sides, away from vertebra and canal; with another ADC it is not found."""
     adc, geometry = trunk_adc()
