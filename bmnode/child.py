@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Serve the parent that is named on the command line until it wants no more."""
     arguments = ChildArguments.from_argv(sys.argv[1:] if argv is None else argv)
     guard(arguments)
-    pipelines, failed = load_pipelines()
+    pipelines, failed = load_pipelines(arguments.models)
     computation = Computation(pipelines=pipelines, write=write)
     Child(computation=computation, failed=failed, reply_fd=arguments.reply_fd).serve()
 

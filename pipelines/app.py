@@ -13,22 +13,27 @@ version costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bmnode.domain.ids import digest
+from bmnode.domain.models import ModelChoice
 from bmnode.domain.pipelines import PipelineRequest, Progress, ReportProgress
 from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Branch
+from bmnode.errors import ConfigError
 from operators.graph.contract import BranchDefinition, ComparisonDefinition, StudyInput
 
 if TYPE_CHECKING:
     from operators.graph.base import GraphRun
     from operators.graph.runtime import Application
+    from pipelines.bone_scan.model import ScanModel
 
+_NO_MODELS: Mapping[Branch, ModelChoice] = MappingProxyType({})
 _BRANCH_START = 0.1
 _BRANCH_END = 0.8
 _COMPARISON_END = 0.97
@@ -36,15 +41,32 @@ _COMPARISON_END = 0.97
 rest."""
 
 
-def load_branches() -> tuple[BranchDefinition, ...]:
-    """Every branch of the pipeline."""
+def load_branches(models: Mapping[Branch, ModelChoice] = _NO_MODELS) -> tuple[BranchDefinition, ...]:
+    """Every branch of the pipeline, with the learned models that were chosen for it.
+
+    Raises BundleRefusedError where a bundle is not whole, ConfigError where its branch takes none.
+    """
     from pipelines.bone_scan.branch import BRANCH as BONE_SCAN
+    from pipelines.bone_scan.branch import definition
     from pipelines.ct.branch import BRANCH as CT
     from pipelines.mri.branch import BRANCH as MRI
     from pipelines.pet_ct.branch import BRANCH as PET_CT
     from pipelines.spect.branch import BRANCH as SPECT
 
-    return (BONE_SCAN, SPECT, CT, MRI, PET_CT)
+    for branch in models:
+        if branch is not Branch.BONE_SCAN:
+            raise ConfigError(f"the branch {branch} takes no learned model in this version")
+    if not models:
+        return (BONE_SCAN, SPECT, CT, MRI, PET_CT)
+    return (definition(_scan_model(models[Branch.BONE_SCAN])), SPECT, CT, MRI, PET_CT)
+
+
+@cache
+def _scan_model(choice: ModelChoice) -> ScanModel:
+    """Loaded once a process: a bundle is never changed in its place."""
+    from pipelines.bone_scan.model import ScanModel
+
+    return ScanModel.from_folder(choice.folder, digest=choice.digest)
 
 
 def load_comparison(branches: Sequence[BranchDefinition]) -> ComparisonDefinition:
@@ -84,11 +106,21 @@ class BoneMetastasisPipeline:
     branches: Callable[[], Sequence[BranchDefinition]] = load_branches
     comparison: Callable[[Sequence[BranchDefinition]], ComparisonDefinition] = load_comparison
     profiles: Callable[[], Sequence[Path]] = profile_paths
+    models: Mapping[Branch, ModelChoice] = field(default_factory=dict)
+
+    def with_models(self, models: Mapping[Branch, ModelChoice]) -> BoneMetastasisPipeline:
+        """The same with these bundles, by branch. Raises what `load_branches` does.
+
+        They are loaded now, so that a bundle that is refused is known before the first study.
+        """
+        load_branches(models)
+        return replace(self, branches=partial(load_branches, models), models=dict(models))
 
     @property
     def version(self) -> str:
-        """The distribution's version and the head of the digest of every threshold in force."""
+        """The distribution's version and the head of the digest of every threshold and model in force."""
         texts = [path.read_text(encoding="utf-8") for path in self.profiles()]
+        texts += [f"{branch}={choice.digest}" for branch, choice in sorted(self.models.items())]
         return f"{distribution_version('bmnode')}+{digest(texts)[:12]}"
 
     def warm_up(self) -> None:

@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bmnode.config.audit_settings import AuditSettings
+from bmnode.config.model_settings import ModelSettings
 from bmnode.config.peer_settings import AeTitle, PeerSettings, Port
 from bmnode.config.prior_settings import PriorSettings
 from bmnode.config.retention_settings import RetentionSettings
@@ -286,6 +287,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     assembly: AssemblySettings = AssemblySettings()
     run: RunSettings = RunSettings()
+    models: ModelSettings = ModelSettings()
     priors: PriorSettings = PriorSettings()
     results: ResultSettings = ResultSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
 from bmnode.domain.study import Branch
@@ -196,6 +197,21 @@ class BundleId:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """The bundle that a branch works with: where it lies, and the digest by which it was chosen.
+
+    What lies there with another digest is another bundle, and is not used.
+    """
+
+    folder: Path
+    digest: str
+
+    def __post_init__(self) -> None:
+        if _SHA256.fullmatch(self.digest) is None:
+            raise ValueError(f"not a SHA-256: {self.digest!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

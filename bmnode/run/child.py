@@ -14,8 +14,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from bmnode.domain.models import ModelChoice
 from bmnode.domain.pipelines import Progress
+from bmnode.domain.study import Branch
 from bmnode.errors import RunError
 from bmnode.parent_death import die_with_parent
 from bmnode.run.compute import Computation
@@ -30,6 +33,7 @@ class ChildArguments:
     reply_fd: int
     parent_pid: int
     memory_mb: int | None
+    models: Mapping[Branch, ModelChoice] = field(default_factory=dict)
 
     @classmethod
     def from_argv(cls, argv: Sequence[str]) -> ChildArguments:
@@ -38,8 +42,28 @@ class ChildArguments:
         parser.add_argument("--reply-fd", type=int, required=True)
         parser.add_argument("--parent-pid", type=int, required=True)
         parser.add_argument("--memory-mb", type=int)
+        parser.add_argument("--model", action="append", default=[])
         given = parser.parse_args(argv)
-        return cls(reply_fd=given.reply_fd, parent_pid=given.parent_pid, memory_mb=given.memory_mb)
+        return cls(
+            reply_fd=given.reply_fd,
+            parent_pid=given.parent_pid,
+            memory_mb=given.memory_mb,
+            models=dict(_model(text) for text in given.model),
+        )
+
+
+def model_arguments(models: Mapping[Branch, ModelChoice]) -> tuple[str, ...]:
+    """The models as a child's command line has them: `--model BRANCH=DIGEST=FOLDER`, for each."""
+    return tuple(
+        part
+        for branch, choice in sorted(models.items())
+        for part in ("--model", f"{branch.value}={choice.digest}={choice.folder}")
+    )
+
+
+def _model(text: str) -> tuple[Branch, ModelChoice]:
+    branch, digest, folder = text.split("=", 2)
+    return Branch(branch), ModelChoice(folder=Path(folder), digest=digest)
 
 
 @dataclass(kw_only=True)

@@ -19,6 +19,9 @@ from operators.kernels.planar_regions.parts import PART_NUMBERS, PartMap
 from operators.models.loader import load_network
 from operators.networks.butterfly import Butterfly, ViewLogits
 
+LESION_LEVEL = 0.5
+"""[P]: where the network's loss puts the border."""
+
 
 class PlanarMaps(NamedTuple):
     """Of one view, on its own grid and in its own orientation.
@@ -33,9 +36,18 @@ class PlanarMaps(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PlanarModel:
-    """The network of a bundle with what surrounds it."""
+    """The network of a bundle with what surrounds it.
+
+    `lesion_level`: above which the output makes a pixel a candidate's, of `postprocessing`; `LESION_LEVEL` where the
+    bundle gives none.
+    """
 
     network: Butterfly
+    lesion_level: float = LESION_LEVEL
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.lesion_level < 1.0:
+            raise ValueError(f"lesion_level is {self.lesion_level}, allowed is between 0 and 1")
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, *, device: str = "cpu") -> PlanarModel:
@@ -51,7 +63,12 @@ class PlanarModel:
             raise BundleRefusedError(
                 f"a view has one channel, and there are {len(PART_NUMBERS)} parts", fault=BundleFault.CHANNELS
             )
-        return cls(network=network)
+        level = bundle.inference.postprocessing.get("lesion_level", LESION_LEVEL)
+        if not isinstance(level, float) or not 0.0 < level < 1.0:
+            raise BundleRefusedError(
+                f"lesion_level is {level!r}; a number between 0 and 1 is taken", fault=BundleFault.CONFIGURATION
+            )
+        return cls(network=network, lesion_level=level)
 
     def find(self, anterior: ViewImage, posterior: ViewImage) -> tuple[PlanarMaps, PlanarMaps]:
         """Both views of one sweep. Raises ValueError where one has no counts or pixels above 4.8 mm."""

@@ -93,6 +93,7 @@ class _Decoder(nn.Module):
         self.stages = nn.ModuleList(_stage(lower + upper, upper, blocks=blocks) for lower, upper in pairs)
         self.regions = nn.Conv2d(widths[0], 1 + regions, kernel_size=1)
         self.lesions = nn.Conv2d(widths[0], 1, kernel_size=1)
+        assert self.lesions.bias is not None
         nn.init.constant_(self.lesions.bias, _RARE)
 
     def forward(self, joined: torch.Tensor, levels: list[torch.Tensor]) -> ViewLogits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 
@@ -15,9 +16,10 @@ from operators.kernels.scintigraphy import body_mask, normal_level, skeleton_mas
 from operators.kernels.scintigraphy_body import body_frame
 from operators.kernels.scintigraphy_superscan import body_share
 from operators.readers.planar import PlanarView, ViewName, read_planar
-from pipelines.bone_scan.detection import detect_view
+from pipelines.bone_scan.detection import by_network, detect_view
 from pipelines.bone_scan.index import burden_of, index_of
 from pipelines.bone_scan.lesions import lesions_of
+from pipelines.bone_scan.model import Asked, ScanModel, ask
 from pipelines.bone_scan.profile import BoneScanProfile, load
 from pipelines.bone_scan.quality import label_of, refuse_unusable
 from pipelines.bone_scan.report import AssessedScan, report
@@ -34,12 +36,13 @@ from pipelines.bone_scan.views import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DetectedScan:
-    """A study with the hot spots of every view."""
+    """A study with the hot spots of every view; `asked` is None where no model is configured."""
 
     scan: LoadedScan
     views: tuple[DetectedView, ...]
     both: BothViews | None
     regions: PlanarRegions
+    asked: Asked | None = None
 
 
 def read_views(study: StudyInput) -> LoadedScan:
@@ -57,17 +60,28 @@ def normalise(scan: LoadedScan) -> PreparedScan:
     return PreparedScan(scan=scan, views=tuple(_prepare(view, scan.profile) for view in scan.planar.views))
 
 
-def detect(prepared: PreparedScan) -> DetectedScan:
-    """Name the parts of every view, find its hot spots and say what each is taken for."""
-    profile = prepared.scan.profile
+def detect(prepared: PreparedScan, *, model: ScanModel | None = None) -> DetectedScan:
+    """Name the parts of every view, find its hot spots and say what each is taken for; by a model where one fits."""
+    scan, profile = prepared.scan, prepared.scan.profile
     regions: PlanarRegions = AtlasRegions.shipped(profile.regions)
     views = tuple(_with_regions(view, regions, profile) for view in prepared.views)
     both = both_views(views)
+    asked: Asked | None = None
+    if model is not None:
+        asked, views = ask(model, scan.study, views=views, both=both)
     others = uptake_seen_from(views, both)
     detected = tuple(
         detect_view(view, other_uptake=other, profile=profile) for view, other in zip(views, others, strict=True)
     )
-    return DetectedScan(scan=prepared.scan, views=detected, both=both, regions=regions)
+    if asked is not None and asked.is_used:
+        detected = tuple(_modelled(view, number, asked, profile) for number, view in enumerate(detected))
+    return DetectedScan(scan=scan, views=detected, both=both, regions=regions, asked=asked)
+
+
+def _modelled(view: DetectedView, number: int, asked: Asked, profile: BoneScanProfile) -> DetectedView:
+    """A view that the model saw with its candidates; another one, such as a spot image, as the rules have it."""
+    maps = asked.maps.get(number)
+    return view if maps is None else by_network(view, maps.lesion, level=asked.model.level, profile=profile)
 
 
 def describe(detected: DetectedScan) -> ResultSet:
@@ -83,6 +97,7 @@ def describe(detected: DetectedScan) -> ResultSet:
         index=index_of(views, both, profile=scan.profile),
         burden=burden_of(views, both, lesions=counted),
         regions=detected.regions,
+        asked=detected.asked,
     )
     return report(scan.study, profile=scan.profile, assessed=assessed, dropped=scan.planar.dropped)
 
@@ -154,12 +169,18 @@ def _with_regions(view: PreparedView, regions: PlanarRegions, profile: BoneScanP
     return dataclasses.replace(view, regions=found)
 
 
-BRANCH = BranchDefinition(
-    branch=Branch.BONE_SCAN,
-    steps=(
-        Step(name="read_views", run=read_views),
-        Step(name="normalise", run=normalise),
-        Step(name="detect", run=detect),
-        Step(name="describe", run=describe),
-    ),
-)
+def definition(model: ScanModel | None = None) -> BranchDefinition:
+    """The branch, by thresholds alone or with a model beside them."""
+    return BranchDefinition(
+        branch=Branch.BONE_SCAN,
+        steps=(
+            Step(name="read_views", run=read_views),
+            Step(name="normalise", run=normalise),
+            Step(name="detect", run=partial(detect, model=model)),
+            Step(name="describe", run=describe),
+        ),
+    )
+
+
+BRANCH = definition()
+"""Without a model."""

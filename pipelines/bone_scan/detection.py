@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operators.kernels.planar_network import Output, beside_place, highest, network_spots
 from operators.kernels.planar_regions.exclusions import LabelledView, label_by_regions, nearest_part, spot_part
 from operators.kernels.scintigraphy import NORMALISED_LEVEL, Counts, HotSpot, hot_spots, minimum_pixels
 from operators.kernels.scintigraphy_body import Uptake, label_uptake
@@ -44,6 +45,38 @@ def detect_view(prepared: PreparedView, *, other_uptake: Counts | None, profile:
     )
     return DetectedView(
         prepared=prepared, spots=spots, uptakes=uptakes, parts=tuple(spot_part(spot, nearest) for spot in spots)
+    )
+
+
+def by_network(ruled: DetectedView, output: Output, *, level: float, profile: BoneScanProfile) -> DetectedView:
+    """The candidates of a model in the place of the rules', with what the rules set aside by place.
+
+    Args:
+        ruled: the view by the rules; its parts are named.
+        output: the model's, on the view's grid.
+        level: above which a pixel is a candidate's.
+        profile: for the smallest candidate, which is the rules'.
+
+    Raises ValueError where no part of the view is named.
+    """
+    prepared, regions = ruled.prepared, ruled.prepared.regions
+    if regions is None:
+        raise ValueError("a model's candidates lie in named parts")
+    smallest = minimum_pixels(profile.hot_spots.minimum_area_mm2, pixel_mm=prepared.pixel_mm)
+    shape = (prepared.body.shape[0], prepared.body.shape[1])
+    found, set_aside = beside_place(
+        network_spots(output, level=level, minimum_size=smallest),
+        tuple(zip(ruled.spots, ruled.uptakes, strict=True)),
+        shape=shape,
+    )
+    _, nearest = nearest_part(regions.parts, pixel_mm=prepared.pixel_mm)
+    spots = (*found, *(spot for spot, _ in set_aside))
+    return DetectedView(
+        prepared=prepared,
+        spots=spots,
+        uptakes=(*(Uptake.CANDIDATE for _ in found), *(uptake for _, uptake in set_aside)),
+        parts=tuple(spot_part(spot, nearest) for spot in spots),
+        outputs=(*(highest(output, spot) for spot in found), *(None for _ in set_aside)),
     )
 
 

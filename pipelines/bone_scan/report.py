@@ -12,6 +12,7 @@ from bmnode.domain.study import Branch, SeriesRole
 from operators.graph.contract import StudyInput
 from operators.kernels import planar_pairing, scintigraphy_superscan
 from operators.kernels.bone_scan_index.burden import LesionBurden
+from operators.kernels.planar_network import METHOD as NETWORK
 from operators.kernels.planar_regions import exclusions
 from operators.kernels.planar_regions.contract import PlanarRegions
 from operators.kernels.planar_regions.parts import PlanarPart
@@ -20,6 +21,7 @@ from operators.readers.planar import ViewName
 from pipelines.bone_scan.index import IndexOutcome
 from pipelines.bone_scan.index_report import index_algorithms, index_checks, index_measurements, index_sentences
 from pipelines.bone_scan.lesions import Lesion, Member
+from pipelines.bone_scan.model import Asked
 from pipelines.bone_scan.profile import BoneScanProfile
 from pipelines.bone_scan.quality import check_view
 from pipelines.bone_scan.segments import planar_segmentations
@@ -55,6 +57,7 @@ class AssessedScan:
     index: IndexOutcome
     burden: LesionBurden | None
     regions: PlanarRegions
+    asked: Asked | None = None
 
 
 def report(study: StudyInput, *, profile: BoneScanProfile, assessed: AssessedScan, dropped: Sequence[str]) -> ResultSet:
@@ -76,10 +79,11 @@ def report(study: StudyInput, *, profile: BoneScanProfile, assessed: AssessedSca
         quality=(
             *(check for view in views for check in check_view(view.prepared, profile=profile)),
             *index_checks(assessed.index),
+            *(() if assessed.asked is None else (assessed.asked.check,)),
         ),
         algorithms=_algorithms(profile, assessed),
         limitations=(
-            *limitations(study, views=views, both=assessed.both, dropped=dropped),
+            *limitations(study, views=views, both=assessed.both, dropped=dropped, asked=assessed.asked),
             *index_sentences(assessed.index, lesions_outside=_beyond_index(assessed.lesions)),
         ),
         notices=notices([view.prepared for view in views], superscan_limit=profile.superscan.limit),
@@ -88,7 +92,7 @@ def report(study: StudyInput, *, profile: BoneScanProfile, assessed: AssessedSca
 
 
 def _algorithms(profile: BoneScanProfile, assessed: AssessedScan) -> tuple[Algorithm, ...]:
-    """What was in force; the parts of the atlas, of pairing and of the index only where they took part."""
+    """What was in force, a model that was used first; atlas, pairing and index only where they took part."""
     views = assessed.views
     named = any(view.prepared.regions is not None for view in views)
     unnamed = any(view.prepared.regions is None for view in views)
@@ -117,7 +121,8 @@ def _algorithms(profile: BoneScanProfile, assessed: AssessedScan) -> tuple[Algor
         found.append(algorithm(exclusions.METHOD, family=NEIGHBORHOOD, profile=profile.region_exclusions))
     if assessed.both is not None:
         found.append(algorithm(planar_pairing.METHOD, family=NEIGHBORHOOD, profile=profile.pairing))
-    return (*found, *index_algorithms(assessed.index))
+    learned = (assessed.asked.algorithm,) if assessed.asked is not None and assessed.asked.is_used else ()
+    return (*learned, *found, *index_algorithms(assessed.index))
 
 
 def _tags(views: Sequence[DetectedView]) -> tuple[str, ...]:
@@ -192,8 +197,14 @@ def _of_view(view: DetectedView) -> tuple[Measurement, ...]:
             method=NORMALISATION,
             derivation=Derivation.MEAN,
         ),
-        _count(_LESION_COUNT[name], len(view.candidates), METHOD if view.prepared.regions is None else METHOD_NORMAL),
+        _count(_LESION_COUNT[name], len(view.candidates), _method(view)),
     )
+
+
+def _method(view: DetectedView) -> str:
+    if view.outputs is not None:
+        return NETWORK
+    return METHOD if view.prepared.regions is None else METHOD_NORMAL
 
 
 def _of_scan(assessed: AssessedScan) -> tuple[Measurement, ...]:

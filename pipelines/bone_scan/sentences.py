@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from operators.graph.contract import StudyInput
 from operators.kernels.scintigraphy_body import Uptake
 from operators.readers.planar import ViewName
+from pipelines.bone_scan.model import Asked
 from pipelines.bone_scan.quality import label_of, possible_superscan
 from pipelines.bone_scan.views import BothViews, DetectedView, PreparedView
 
 
 def limitations(
-    study: StudyInput, *, views: Sequence[DetectedView], both: BothViews | None, dropped: Sequence[str]
+    study: StudyInput,
+    *,
+    views: Sequence[DetectedView],
+    both: BothViews | None,
+    dropped: Sequence[str],
+    asked: Asked | None = None,
 ) -> tuple[str, ...]:
-    """Limits of the method, then what this study lacks."""
+    """Limits of the method, then what this study lacks; `asked` is None where no model is configured."""
     sentences = [
-        "Hot spots are regions above a threshold: metastases, degenerative, traumatic and normal uptake alike.",
-        "Foci fainter than the threshold of their place, and cold lesions, are not found.",
+        *_of_method(asked),
         *_of_views(views, both),
         *_of_parts(views),
         *_set_aside(views),
@@ -27,6 +32,26 @@ def limitations(
     if any(series.modality == "NM" and "RECON TOMO" in series.image_type for series in study.headers.series):
         sentences.append("The study also holds SPECT, which was not evaluated with the planar images.")
     return tuple(sentences)
+
+
+def _of_method(asked: Asked | None) -> list[str]:
+    if asked is not None and asked.is_used:
+        name, level = asked.model.id, asked.model.level
+        return [
+            f"Candidates are where the output of the learned model {name} exceeds {level:g}. The output is no "
+            "calibrated probability, and a candidate no diagnosis; benign changes may be among them.",
+            "The model learned hot lesions alone: what it passes over, and cold lesions, are not found.",
+        ]
+    sentences = [
+        "Hot spots are regions above a threshold: metastases, degenerative, traumatic and normal uptake alike.",
+        "Foci fainter than the threshold of their place, and cold lesions, are not found.",
+    ]
+    if asked is not None:
+        sentences.append(
+            f"The learned model {asked.model.id} was not used: {'; '.join(asked.reasons)}. Candidates are those of "
+            "plain thresholds."
+        )
+    return sentences
 
 
 def notices(views: Sequence[PreparedView], *, superscan_limit: float) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from bmnode.domain.codes import Code, Concept, Derivation, Unit, UptakeKind, pro
 from bmnode.domain.geometry import ImagePolygon
 from bmnode.domain.outlines import outline
 from bmnode.domain.results import Measurement
+from operators.kernels.planar_network import METHOD as NETWORK
 from operators.kernels.planar_pairing import CONJUGATE, geometric_mean
 from operators.kernels.scintigraphy import HotSpot
 from operators.kernels.scintigraphy_body import Uptake
@@ -18,6 +19,8 @@ from pipelines.bone_scan.views import DetectedView
 
 NORMALISATION = "NORM_TRIM2 on SKELETON_CONTRAST_V1"
 OUTLINE = "HOTSPOT_OUTLINE_V1"
+
+NETWORK_OUTPUT = project_code("NETWORK-OUTPUT", "Output of the model for metastasis, not a probability")
 
 KINDS: Mapping[Uptake, Code] = MappingProxyType(
     {
@@ -34,6 +37,7 @@ SECOND: Mapping[Code, Code] = MappingProxyType(
         Concept.UPTAKE_RATIO: project_code("UPTAKE-RATIO-2", "Uptake relative to normal skeleton, second outline"),
         Concept.AREA: project_code("AREA-2", "Area, second outline"),
         Concept.PROJECTION_ACTIVITY: project_code("ACTIVITY-2", "Projection activity, second outline"),
+        NETWORK_OUTPUT: project_code("NETWORK-OUTPUT-2", "Output of the model for metastasis, second outline"),
     }
 )
 """What is measured under the second outline of a lesion that both views show."""
@@ -67,12 +71,26 @@ def of_spot(view: DetectedView, spot: int, *, second: bool) -> tuple[Measurement
         name = SECOND[concept] if second else concept
         return Measurement(concept=name, value=value, unit=unit, method=method, derivation=derivation)
 
+    output = view.output_of(spot)
+    evidence = () if output is None else (_evidence(output, second=second),)
     ratio, activity = Concept.UPTAKE_RATIO, Concept.PROJECTION_ACTIVITY
     return (
         measured(ratio, float(values.max()) / level, Unit.RATIO, method=NORMALISATION, derivation=Derivation.MAXIMUM),
         measured(ratio, float(values.mean()) / level, Unit.RATIO, method=NORMALISATION, derivation=Derivation.MEAN),
         measured(Concept.AREA, *area, method=OUTLINE, derivation=None),
         measured(activity, float(values.sum()), Unit.COUNTS, method=OUTLINE, derivation=Derivation.TOTAL),
+        *evidence,
+    )
+
+
+def _evidence(output: float, *, second: bool) -> Measurement:
+    """The model's highest output under the outline, 0 to 1. It is not calibrated, and named so."""
+    return Measurement(
+        concept=SECOND[NETWORK_OUTPUT] if second else NETWORK_OUTPUT,
+        value=output,
+        unit=Unit.NO_UNITS,
+        method=NETWORK,
+        derivation=Derivation.MAXIMUM,
     )
 
 

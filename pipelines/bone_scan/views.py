@@ -57,16 +57,26 @@ class PreparedScan:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DetectedView:
-    """A view with its hot spots, what each is taken for, and the part that it lies in or nearest to, where known."""
+    """A view with its hot spots, what each is taken for, and the part that it lies in or nearest to, where known.
+
+    `outputs`: a model's highest output in each spot, 0 to 1, None in what the rules set aside; None without a model.
+    """
 
     prepared: PreparedView
     spots: tuple[HotSpot, ...]
     uptakes: tuple[Uptake, ...]
     parts: tuple[PlanarPart | None, ...]
+    outputs: tuple[float | None, ...] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.spots) == len(self.uptakes) == len(self.parts):
             raise ValueError("every hot spot is taken for something and has a part or None")
+        if self.outputs is not None and len(self.outputs) != len(self.spots):
+            raise ValueError("with a model every hot spot has its output or None")
+
+    def output_of(self, spot: int) -> float | None:
+        """The model's highest output in a spot; None where none was asked, or the rules set the spot aside."""
+        return None if self.outputs is None else self.outputs[spot]
 
     @property
     def candidates(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from bmnode.models.layout import CARD, EVALUATION, INFERENCE, METADATA, WEIGHTS
 from operators.kernels.planar_input import METHOD, planar_features
 from operators.kernels.planar_regions.parts import PART_NUMBERS
 from operators.models.loader import BUILDERS, save_weights
+from operators.models.planar import LESION_LEVEL
 from operators.networks.butterfly import Butterfly
 from operators.simulation.protocols.planar import PlanarProtocol
 from pipelines.training.planar.task import PlanarTask
@@ -33,7 +34,7 @@ RESEARCH USE ONLY - not for diagnostic or treatment decisions.
 ## Intended use
 
 Skeleton parts and hot spots on both views of a planar whole-body bone scan with a Tc-99m diphosphonate, for research on
-the software. It is no diagnosis, and no branch uses it by itself.
+the software. It is no diagnosis, and no branch uses it before a site chooses it.
 
 ## Training data
 
@@ -88,7 +89,7 @@ def _inference(recipe: Recipe) -> dict[str, Any]:
             "widths": list(recipe.network.widths),
         },
         "preprocessing": {"input": METHOD},
-        "postprocessing": {},
+        "postprocessing": {"lesion_level": LESION_LEVEL},
     }
 
 

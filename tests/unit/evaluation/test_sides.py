@@ -6,22 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from bmnode.domain.models import BundleFault
 from bmnode.errors import BundleRefusedError, ConfigError
 from bmnode.models.bundle import Bundle
-from bmnode.models.layout import INFERENCE, METADATA, WEIGHTS
-from operators.kernels.planar_input import METHOD
+from bmnode.models.layout import INFERENCE, METADATA
 from operators.kernels.planar_regions.contract import ViewImage
 from operators.kernels.planar_regions.parts import PART_NUMBERS, PartMap, PlanarPart
 from operators.kernels.scintigraphy_body import BodyFrame
-from operators.models.loader import build_network, save_weights
 from operators.models.planar import PlanarModel
 from pipelines.evaluation.sides.command import PATIENT_SEED, check_sides
 from pipelines.evaluation.sides.judge import judge
 from pipelines.training.recipe import RECIPES, Recipe
-from tests.support.bundles import change_json, list_again, write_bundle
+from tests.support.bundles import change_json
+from tests.support.models import planar_bundle
 
 _BOXES = {
     PlanarPart.SKULL: (slice(0, 10), slice(15, 25)),
@@ -82,12 +80,7 @@ def test_nobody_is_trained_on_the_patient_who_judges() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A planar bundle that was never trained."""
-    bundle = write_bundle(tmp_path / "bundle")
-    change_json(bundle, INFERENCE, lambda content: content["network_def"].update(regions=len(PART_NUMBERS)))
-    change_json(bundle, INFERENCE, lambda content: content["preprocessing"].update(input=METHOD))
-    torch.manual_seed(1)
-    save_weights(build_network(Bundle.from_folder(bundle).inference), bundle / WEIGHTS)
-    return list_again(bundle)
+    return planar_bundle(tmp_path / "bundle")
 
 
 def _view(*, is_posterior: bool) -> ViewImage:
