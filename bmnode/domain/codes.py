@@ -107,6 +107,7 @@ class Concept:
     SINS_LOWEST = project_code("SINS-IMG-LOW", "SINS imaging part, lowest that is possible")
     SINS_HIGHEST = project_code("SINS-IMG-HIGH", "SINS imaging part, highest that is possible")
     COLLAPSE = project_code("COLLAPSE", "Loss of height of the vertebral body against its neighbours")
+    GENANT_GRADE = project_code("GENANT", "Genant's grade of the vertebral body's loss of height")
     SHAFT_DIAMETER = project_code("SHAFT-DIAMETER", "Diameter of the long bone's shaft")
     SHAFT_SHARE = project_code("SHAFT-SHARE", "Size of the lesion relative to the shaft's diameter")
     MIRELS_LOWEST = project_code("MIRELS-IMG-LOW", "Mirels' score, imaging part, lowest that is possible")
@@ -180,7 +181,19 @@ class NotEvaluable:
 
     DRAWN_IN_BONE = project_code("NE-IN-BONE", "Not evaluable: lesions are drawn in bone alone")
     NO_BODY = project_code("NE-NO-BODY", "Not evaluable: vertebral bodies are not outlined")
+    BODY_CUT = project_code("NE-BODY-CUT", "Not evaluable: vertebral body cut, or no canal behind it")
+    NO_NEIGHBOUR = project_code("NE-NO-NEIGHBOUR", "Not evaluable: no vertebra beside it is a reference")
+    THICK_SLICES = project_code("NE-SLICES", "Not evaluable: slices too far apart for a body's height")
     SHAFT = project_code("NE-SHAFT", "Not evaluable: too little of the shaft in the field")
+
+
+class Genant:
+    """Values of `Concept.GENANT_GRADE` (Genant 1993)."""
+
+    NONE = project_code("GENANT-0", "0: less than 20 % of height lost")
+    MILD = project_code("GENANT-1", "1: 20 to 25 % of height lost")
+    MODERATE = project_code("GENANT-2", "2: 25 to 40 % of height lost")
+    SEVERE = project_code("GENANT-3", "3: more than 40 % of height lost")
 
 
 class PartialVolume:

@@ -18,7 +18,7 @@ from operators.kernels.ct_candidates import find_candidates
 from operators.kernels.measurement import statistics
 from operators.kernels.skeleton_sites.atlas_namer import AtlasNamer
 from operators.kernels.skeleton_sites.sites import SkeletonMap
-from operators.kernels.stability import place, shaft
+from operators.kernels.stability import collapse, place, shaft
 from operators.readers.frames import read_header
 from operators.readers.volume import ImageVolume, read_volume
 from pipelines.ct.lesions import HU_METHOD, FoundLesion, describe_lesion
@@ -160,6 +160,7 @@ def quantify(detected: Detected) -> ResultSet:
             algorithm(cortex.METHOD, family=MORPHOLOGY, profile=profile().cortex),
             algorithm(place.METHOD, family=NEIGHBORHOOD, profile=profile().spine),
             algorithm(shaft.METHOD, family=MORPHOLOGY, profile=profile().shaft),
+            algorithm(collapse.METHOD, family=MORPHOLOGY, profile=profile().collapse),
         ),
         limitations=(*LIMITATIONS, *stability_sentences([lesion.stability for lesion in detected.lesions])),
         notices=stability_notices([lesion.measurements for lesion in described]),

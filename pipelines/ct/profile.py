@@ -10,6 +10,7 @@ from operators.kernels.bone import BoneProfile
 from operators.kernels.cortex import CortexLimits
 from operators.kernels.ct_candidates import CandidateLimits
 from operators.kernels.lesion_type import TypeLimits
+from operators.kernels.stability.body_collapse import CollapseLimits
 from operators.kernels.stability.place import PlaceLimits
 from operators.kernels.stability.shaft import ShaftLimits
 from pipelines.config import load_profile
@@ -39,6 +40,7 @@ class CtProfile:
     cortex: CortexLimits
     spine: PlaceLimits
     shaft: ShaftLimits
+    collapse: CollapseLimits
     quality: QualityLimits
     sites: NamingLimits
 

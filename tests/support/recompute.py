@@ -12,7 +12,7 @@ import highdicom as hd
 import numpy as np
 from pydicom import Dataset
 
-from bmnode.domain.codes import Code, Concept, Derivation, Finding, LesionType
+from bmnode.domain.codes import Code, Concept, Derivation, Finding, Genant, LesionType
 from bmnode.domain.results import Measurement
 from bmnode.results.reading import Report, ReportedFinding
 from tests.support.measured_region import BoolArray, FloatArray, Region
@@ -51,8 +51,15 @@ SINS_TYPE_POINTS: Mapping[Code, tuple[int, int]] = {
     LesionType.INDETERMINATE: (0, 2),
 }
 """Fisher 2010, lowest and highest points of the lesion's type."""
-SINS_UNKNOWN = 4 + 3 + 3
-"""All points of alignment, vertebral body and posterolateral involvement, which are not known."""
+SINS_UNKNOWN = 4 + 3
+"""All points of alignment and posterolateral involvement, which are not known."""
+GENANT_PERCENT: Mapping[Code, tuple[float, float]] = {
+    Genant.NONE: (-100.0, 20.0),
+    Genant.MILD: (20.0, 25.0),
+    Genant.MODERATE: (25.0, 40.0),
+    Genant.SEVERE: (40.0, 100.0),
+}
+"""Genant 1993: the height that is lost, %. The neighbours' outlines are no part of a report, the grade must fit."""
 SINS_LOCATION_POINTS: Mapping[str, tuple[int, int]] = {
     "Cervical spine": (2, 3),
     "Thoracic spine": (1, 3),
@@ -118,6 +125,10 @@ def _expected_of_type(item: Measurement, region: Region, finding: ReportedFindin
     if item.concept in TYPE_SHARES:
         limit_of, beyond = TYPE_SHARES[item.concept]
         return 100.0 * float(beyond(region.inside, _stated(finding, limit_of, None)).mean())
+    if item.concept == Concept.COLLAPSE:
+        (grade,) = (answer.value for answer in finding.evaluations if answer.concept == Concept.GENANT_GRADE)
+        lowest, highest = GENANT_PERCENT[grade]
+        return float(np.clip(item.value, lowest, highest))
     if item.concept in {Concept.SINS_LOWEST, Concept.SINS_HIGHEST}:
         return _expected_sins(item, finding)
     if item.concept in {Concept.SHAFT_DIAMETER, Concept.SHAFT_SHARE, Concept.MIRELS_LOWEST, Concept.MIRELS_HIGHEST}:
@@ -137,8 +148,27 @@ def _expected_sins(item: Measurement, finding: ReportedFinding) -> float:
     low, high = SINS_TYPE_POINTS[kind]
     lowest, highest = SINS_LOCATION_POINTS.get(finding.site.meaning if finding.site else "", (0, 3))
     if item.concept == Concept.SINS_HIGHEST:
-        return float(high + highest + SINS_UNKNOWN)
-    return min((float(low + lowest + points) for points in (0, 1, 3)), key=lambda points: abs(points - item.value))
+        return min(
+            (float(high + highest + SINS_UNKNOWN + points) for points in _body_points(finding)[1]),
+            key=lambda points: abs(points - item.value),
+        )
+    return min(
+        (float(low + lowest + points + body) for points in (0, 1, 3) for body in _body_points(finding)[0]),
+        key=lambda points: abs(points - item.value),
+    )
+
+
+def _body_points(finding: ReportedFinding) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Lowest and highest points that the vertebral body may have by the report's own collapse; all where it has none.
+
+    A loss that may be noise leaves both readings, and how much of a standing body is involved is not reported.
+    """
+    lost = [found.value for found in finding.measurements if found.concept == Concept.COLLAPSE]
+    if not lost:
+        return (0,), (3,)
+    if lost[0] > 50.0:
+        return (3,), (3,)
+    return ((2,), (2,)) if lost[0] > 20.0 else ((0, 1, 2), (0, 1, 2))
 
 
 def _expected_of_long_bone(item: Measurement, region: Region, finding: ReportedFinding) -> float:

@@ -55,6 +55,8 @@ class SkeletonMap:
         sides: int8 (z, y, x), 1 left, -1 right, 0 in the midline or withheld.
         matrix: 4 by 4, from the index to LPS millimetres.
         certain: the bones whose own name is trusted; of the others only the part is.
+        outlined: the bones whose borders are those of the image. An atlas outlines none: it lays its own borders
+            through the bone, however high a vertebra is.
         method: name and version of what made it.
         basis: sentences that say what the names rest on.
     """
@@ -65,6 +67,7 @@ class SkeletonMap:
     certain: frozenset[Bone]
     method: str
     basis: tuple[str, ...] = ()
+    outlined: frozenset[Bone] = frozenset()
 
     def __post_init__(self) -> None:
         if self.bones.dtype != np.uint8 or self.sides.dtype != np.int8 or self.bones.shape != self.sides.shape:

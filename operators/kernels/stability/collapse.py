@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 METHOD = "COLLAPSE_NEIGHBOURS_V1"
+
+MILD_FROM, MODERATE_FROM, SEVERE_ABOVE = 0.20, 0.25, 0.40
+"""Genant et al., J Bone Miner Res 1993;8:1137: 20 to 25 %, 25 to 40 %, more than 40 % of a height lost."""
+_TOUCH = 1e-9
+
+
+class GenantGrade(IntEnum):
+    """Semiquantitative grades of a vertebral fracture."""
+
+    NONE = 0
+    MILD = 1
+    MODERATE = 2
+    SEVERE = 3
 
 
 class CollapseFlag(StrEnum):
@@ -70,3 +83,33 @@ def collapse(body: BodyHeights, *, neighbours: tuple[BodyHeights, ...]) -> Colla
         CollapseFlag.GREATER_LOSS_ELSEWHERE: max(losses) > fraction,
     }
     return Collapse(fraction=fraction, losses=losses, flags=tuple(flag for flag, holds in conditions.items() if holds))
+
+
+def genant_grade(fraction: float) -> GenantGrade:
+    """Genant's grade of a lost share of height; exactly 25 % is moderate, a convention of this project.
+
+    Raises ValueError where the share is not finite or above 1.
+    """
+    if not math.isfinite(fraction) or fraction > 1.0:
+        raise ValueError("a collapse is finite and 1 at most")
+    if fraction > SEVERE_ABOVE + _TOUCH:
+        return GenantGrade.SEVERE
+    if fraction >= MODERATE_FROM - _TOUCH:
+        return GenantGrade.MODERATE
+    return GenantGrade.MILD if fraction >= MILD_FROM - _TOUCH else GenantGrade.NONE
+
+
+def sound_neighbours(neighbours: tuple[BodyHeights, ...], *, alike: float) -> tuple[BodyHeights, ...]:
+    """The neighbours that are a reference: of two whose heights differ by more than the share `alike`, the taller.
+
+    A convention of this project: bodies beside each other are nearly as high as each other, so the lower one of two
+    that differ may itself have collapsed. Heights are compared by their sums.
+    """
+    if len(neighbours) != 2:
+        return neighbours
+    low, high = sorted(neighbours, key=lambda item: sum(item.in_order))
+    differ = any(
+        one < (1.0 - alike) * other or other < (1.0 - alike) * one
+        for one, other in zip(low.in_order, high.in_order, strict=True)
+    )
+    return (high,) if differ else neighbours

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.kernels.stability.collapse import BodyHeights, CollapseFlag, collapse
+from operators.kernels.stability.collapse import (
+    BodyHeights,
+    CollapseFlag,
+    GenantGrade,
+    collapse,
+    genant_grade,
+    sound_neighbours,
+)
 
 heights = st.floats(1.0, 60.0)
 bodies = st.builds(BodyHeights, anterior_mm=heights, middle_mm=heights, posterior_mm=heights)
@@ -59,3 +66,41 @@ def test_without_reference_there_is_no_collapse() -> None:
             collapse(own, neighbours=neighbours)
     with pytest.raises(ValueError, match="heights"):
         body(-1.0, 1.0, 1.0)
+
+
+def test_a_collapsed_neighbour_is_no_reference() -> None:
+    """Between 26 mm and a vertebra collapsed to 13 mm, 20 mm are a loss of 23 %; their mean would hide it."""
+    own, sound, collapsed = (body(height, height, height) for height in (20.0, 26.0, 13.0))
+    for pair in ((sound, collapsed), (collapsed, sound)):
+        found = collapse(own, neighbours=sound_neighbours(pair, alike=0.2))
+        assert found.fraction == pytest.approx(1 - 20 / 26)
+        assert found.flags == (CollapseFlag.ONE_NEIGHBOUR,)
+
+
+@given(one=bodies, other=bodies, alike=st.floats(0.05, 0.5))
+def test_the_taller_of_two_unlike_neighbours_always_stays(one: BodyHeights, other: BodyHeights, alike: float) -> None:
+    """Whatever their order; neighbours alike both stay, and a single one is never left out."""
+    kept = sound_neighbours((one, other), alike=alike)
+    assert set(map(id, kept)) <= {id(one), id(other)}
+    assert max(sum(item.in_order) for item in kept) == max(sum(one.in_order), sum(other.in_order))
+    assert {item.in_order for item in sound_neighbours((other, one), alike=alike)} == {item.in_order for item in kept}
+    assert len(sound_neighbours((one, one), alike=alike)) == 2
+    assert sound_neighbours((one,), alike=alike) == (one,)
+
+
+@pytest.mark.parametrize(
+    ("lost", "grade"),
+    [(-0.1, 0), (0.0, 0), (0.19, 0), (0.2, 1), (0.24, 1), (0.25, 2), (0.4, 2), (0.41, 3), (1.0, 3)],
+)
+def test_genants_grades(lost: float, grade: int) -> None:
+    """20 to 25 % is mild, 25 to 40 % moderate, more severe (Genant 1993); 25 % itself is moderate."""
+    assert genant_grade(lost) is GenantGrade(grade)
+
+
+@given(one=st.floats(-1.0, 1.0), other=st.floats(-1.0, 1.0))
+def test_a_greater_loss_has_no_lower_grade(one: float, other: float) -> None:
+    """Grades rise with the loss; a loss above all of it, or not known, has none."""
+    assert genant_grade(max(one, other)) >= genant_grade(min(one, other))
+    for wrong in (1.1, float("nan")):
+        with pytest.raises(ValueError, match="collapse"):
+            genant_grade(wrong)
