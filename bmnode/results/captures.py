@@ -41,8 +41,8 @@ def _capture(
     dataset.ImageComments = plain(picture.title)
     dataset.PatientOrientation = []
     dataset.Laterality = ""  # of whatever the study shows
-    # PS3.3 Table C.7-9: text that identifies the patient. The banner does not.
-    dataset.BurnedInAnnotation = "NO"
+    # The banner, and of a course the dates of the studies: whoever takes an identity away has to look at the pixels.
+    dataset.BurnedInAnnotation = "YES"
     _fill_pixels(dataset, picture)
     for keyword, value in next((item.lossy for item in source.instances.values() if item.lossy), ()):
         setattr(dataset, keyword, value)

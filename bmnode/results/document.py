@@ -41,8 +41,8 @@ def build_document(result_set: ResultSet, *, source: SourceStudy, context: Write
     dataset = new_instance(what, source=source, context=context, result_set=result_set)
     dataset.ConversionType = "WSD"
     dataset.AcquisitionDateTime = ""
-    # PS3.3 Table C.7-9: text that identifies the patient. There is none on the pages.
-    dataset.BurnedInAnnotation = "NO"
+    # Pages of text, and of a course the dates of the studies: whoever takes an identity away has to look at them.
+    dataset.BurnedInAnnotation = "YES"
     dataset.DocumentTitle = plain(dataset.SeriesDescription)
     dataset.ConceptNameCodeSequence = [coded(Title.ONCOLOGY)]
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"

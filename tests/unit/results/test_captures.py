@@ -48,7 +48,8 @@ def test_the_captures_are_the_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("synthetic", [False, True])
 def test_the_statements_are_burned_in(synthetic: bool, tmp_path: Path) -> None:
-    """Research use only stands in the pixels, and so does that the images are simulated."""
+    """Research use only stands in the pixels, and so does that the images are simulated; the header says that there is
+    text in the pixels."""
     series = sources.planar_bone_scan(tmp_path / "in")
     result_set = dataclasses.replace(result_sets.planar_segmented(series), synthetic=synthetic)
     (item,) = pictures_of(series, result_set, tmp_path / "out")
@@ -58,6 +59,7 @@ def test_the_statements_are_burned_in(synthetic: bool, tmp_path: Path) -> None:
     np.testing.assert_array_equal(capture.pixel_array[:LINE], head[:LINE])
     assert np.array_equal(capture.pixel_array[: len(both)], both) is synthetic
     assert ("SIMULATED" in capture.SeriesDescription) is synthetic
+    assert capture.BurnedInAnnotation == "YES"
 
 
 def test_pictures_are_written_only_where_they_are_asked_for(tmp_path: Path) -> None:
