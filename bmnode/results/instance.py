@@ -127,7 +127,7 @@ def _fill_sop_common(dataset: Dataset, what: NewInstance, *, context: WriteConte
     if result_set.synthetic:
         dataset.SyntheticData = "YES"
     dataset.CodingSchemeIdentificationSequence = _private_schemes(context)
-    dataset.ContributingEquipmentSequence = [
+    equipment = [
         _equipment(PROCESSING_EQUIPMENT, uid=observer_uid(context), context=context),
         *(
             _equipment(
@@ -136,6 +136,10 @@ def _fill_sop_common(dataset: Dataset, what: NewInstance, *, context: WriteConte
             for algorithm in algorithms_of(result_set, context)
         ),
     ]
+    for item in equipment:
+        # In the time zone of the object's other dates: DCMTK 3.6.7 refuses every offset that begins with a plus.
+        item.ContributionDateTime = date + time
+    dataset.ContributingEquipmentSequence = equipment
 
 
 def _private_schemes(context: WriteContext) -> list[Dataset]:
@@ -163,7 +167,6 @@ def _equipment(purpose: Code, *, uid: str, context: WriteContext, algorithm: Alg
     item.ManufacturerModelName = MODEL_NAME if algorithm is None else plain(algorithm.name, limit=64)
     item.SoftwareVersions = _software_versions(context) if algorithm is None else plain(algorithm.version, limit=64)
     item.DeviceUID = uid
-    item.ContributionDateTime = context.created_utc.strftime("%Y%m%d%H%M%S+0000")
     if algorithm is not None and algorithm.parameters:
         item.ContributionDescription = plain("; ".join(algorithm.parameters), limit=1024)
     return item

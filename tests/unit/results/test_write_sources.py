@@ -116,7 +116,8 @@ def test_a_finding_without_a_region_is_reported(cases: dict[str, Case], tmp_path
 
 
 def test_times_are_in_the_time_zone_of_the_source(tmp_path: Path) -> None:
-    """Content Date and Time agree with the study's clock where it states its offset; otherwise they are UTC."""
+    """Content Date and Time, and when each device contributed, agree with the study's clock where it states its offset;
+    otherwise they are UTC."""
     patient = sources.Patient(extra={"TimezoneOffsetFromUTC": "+0900"})
     series = sources.classic_slices(tmp_path / "ct", sources.CT, "CT", patient=patient)
     context = dataclasses.replace(CONTEXT, created_at=datetime(2026, 1, 2, 20, 4, 5, tzinfo=UTC))
@@ -126,7 +127,7 @@ def test_times_are_in_the_time_zone_of_the_source(tmp_path: Path) -> None:
     dataset = pydicom.dcmread(root.path)
     assert (dataset.ContentDate, dataset.ContentTime) == ("20260103", "050405")
     assert dataset.TimezoneOffsetFromUTC == "+0900"
-    assert dataset.ContributingEquipmentSequence[0].ContributionDateTime == "20260102200405+0000"
+    assert dataset.ContributingEquipmentSequence[0].ContributionDateTime == "20260103050405"
 
 
 def test_an_invalid_optional_attribute_is_not_passed_on(tmp_path: Path) -> None:
