@@ -7,7 +7,7 @@ import hashlib
 import ipaddress
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,14 +28,11 @@ from bmnode.delivery.sender import CStoreSender
 from bmnode.delivery.stow import StowSender
 from bmnode.delivery.ways import WaySender
 from bmnode.domain.ids import digest
-from bmnode.domain.models import ModelChoice
 from bmnode.domain.peers import Peer, SendBy
 from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.records import JobRecord, StudyRecord
-from bmnode.domain.study import Branch
 from bmnode.errors import NotFoundError
-from bmnode.models.choice import chosen_model
-from bmnode.models.store import BundleStore
+from bmnode.models.choice import chosen_models
 from bmnode.observe.audit_messages import AuditSource
 from bmnode.observe.references import study_ref
 from bmnode.priors.asking import ArchiveQuestion
@@ -164,11 +161,10 @@ def build_acceptor(settings: Settings, *, database: Database, clock: Clock) -> A
 def build_runner(settings: Settings, *, log_path: Path, clock: Clock) -> LocalChildRunner:
     """What computes jobs: one warm child process.
 
-    Raises NotFoundError, ConfigError, BundleRefusedError where a model that was chosen cannot be used: then the node
-    does not start, since what it would find is not what was asked for.
+    Raises NotFoundError, ConfigError, BundleRefusedError where a model that was chosen cannot be used.
     """
     return LocalChildRunner(
-        options=ChildOptions(command=(*_child_command(), *model_arguments(_models(settings))), log_path=log_path),
+        options=ChildOptions(command=(*_child_command(), *model_arguments(chosen_models(settings))), log_path=log_path),
         limits=RunLimits(timeout_s=settings.run.timeout_s, jobs_per_child=settings.run.restart_child_after_jobs),
         clock=clock,
     )
@@ -292,14 +288,6 @@ def build_exporters(settings: Settings, *, database: Database) -> tuple[AuditExp
         )
         for place in places
     )
-
-
-def _models(settings: Settings) -> Mapping[Branch, ModelChoice]:
-    wanted = settings.models.bone_scan
-    if wanted is None:
-        return {}
-    store = BundleStore(root=settings.models_directory)
-    return {Branch.BONE_SCAN: chosen_model(store, wanted, branch=Branch.BONE_SCAN)}
 
 
 def _child_command() -> tuple[str, ...]:

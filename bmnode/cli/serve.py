@@ -52,9 +52,11 @@ def serve(
 
 def _supervise(session: Session, _: _Signals) -> None:
     from bmnode.ground import DatabaseGround
+    from bmnode.models.choice import chosen_models
     from bmnode.supervisor import Supervisor
     from bmnode.work.nodes import SERVE_LOCK_FILE, NodeLock
 
+    chosen_models(session.settings)  # a model that cannot be used is told now, not by a worker that never comes up
     with NodeLock(session.settings.node.data_dir, file=SERVE_LOCK_FILE):
         ground = DatabaseGround(session.settings)
         ground.renew()  # one process migrates, before the others start

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from bmnode.config.settings import Settings
 from bmnode.domain.models import BundleFault, ModelChoice
 from bmnode.domain.study import Branch
 from bmnode.errors import BundleRefusedError, ConfigError
 from bmnode.models.bundle import Bundle
 from bmnode.models.store import BundleStore, find_bundle, shipped_folders
 from bmnode.models.verification import is_verified
+
+
+def chosen_models(settings: Settings) -> Mapping[Branch, ModelChoice]:
+    """The bundles of `[models]`, by branch.
+
+    Raises what `chosen_model` does: then the node does not start, since what it would find is not what was asked for.
+    """
+    wanted = settings.models.bone_scan
+    if wanted is None:
+        return {}
+    store = BundleStore(root=settings.models_directory)
+    return {Branch.BONE_SCAN: chosen_model(store, wanted, branch=Branch.BONE_SCAN)}
 
 
 def chosen_model(store: BundleStore, wanted: str, *, branch: Branch) -> ModelChoice:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bmnode.config.model_settings import ModelSettings
+from bmnode.config.settings import NodeSettings, Settings
 from bmnode.domain.models import BundleFault, ModelChoice, SidesReport
 from bmnode.domain.study import Branch
 from bmnode.errors import BundleRefusedError, ConfigError, NotFoundError
 from bmnode.models.bundle import Bundle
-from bmnode.models.choice import chosen_model
+from bmnode.models.choice import chosen_model, chosen_models
 from bmnode.models.layout import METADATA
 from bmnode.models.store import BundleStore
 from bmnode.models.verification import note_verified
@@ -65,6 +67,15 @@ def test_a_bundle_that_does_not_fit_is_refused(store: BundleStore, tmp_path: Pat
         chosen_model(store, NAME, branch=Branch.CT)
     with pytest.raises(ConfigError, match="once it is installed"):
         chosen_model(store, str(tmp_path / "source"), branch=Branch.BONE_SCAN)
+
+
+def test_settings_name_the_model_of_a_branch(store: BundleStore) -> None:
+    """Nobody who chose none has one; who chose one has it, from the node's own folder."""
+    node = NodeSettings(data_dir=store.root.parent)
+    assert chosen_models(Settings(node=node)) == {}
+    bundle = _verify(store)
+    settings = Settings(node=node, models=ModelSettings(bone_scan=NAME))
+    assert chosen_models(settings)[Branch.BONE_SCAN].digest == bundle.digest
 
 
 def test_the_child_is_told_of_the_choice(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,56 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bmnode.domain.codes import Finding
-from bmnode.domain.models import BundleId, FeatureSpread, InputContract, ModelChoice, Range
+from bmnode.domain.models import FeatureSpread, InputContract, ModelChoice, Range
 from bmnode.domain.results import ResultSet, Verdict
 from bmnode.domain.study import Branch
 from bmnode.errors import BundleRefusedError, ConfigError
 from bmnode.models.bundle import Bundle
 from operators.kernels.planar_network import METHOD, beside_place, network_spots, same_side_share
-from operators.kernels.planar_regions.contract import ViewImage
-from operators.kernels.planar_regions.parts import PART_NUMBERS, PartMap, PlanarPart, mirrored
+from operators.kernels.planar_regions.parts import PART_NUMBERS, PlanarPart, mirrored
 from operators.kernels.scintigraphy import HotSpot
 from operators.kernels.scintigraphy_body import Uptake
-from operators.models.planar import PlanarMaps
 from pipelines.app import BoneMetastasisPipeline
 from pipelines.bone_scan.branch import DetectedScan, definition, describe, detect, normalise, read_views
 from pipelines.bone_scan.model import ScanModel
 from pipelines.bone_scan.spots import NETWORK_OUTPUT
 from pipelines.bone_scan.views import PreparedScan
+from tests.support.known_model import CONTRACT, HOT, Change, known_model
 from tests.support.models import planar_bundle
 from tests.unit.scintigraphy.scans import study_of
-
-HOT = 0.875
-CONTRACT = InputContract(
-    branch=Branch.BONE_SCAN,
-    tracers=("MDP",),
-    channels=("uptake",),
-    spacing_mm=Range(low=2.0, high=3.0),
-    intensity_of="counts of the anterior view",
-    intensity_unit="10^3",
-    intensity=Range(low=100.0, high=10000.0),
-    coverage=("whole_body",),
-    age_years=Range(low=18.0, high=120.0),
-    features=(FeatureSpread(name="anterior_mean", mean=1.0, sd=1.0),),
-    score_limit=4.0,
-)
-Change = Callable[[PartMap], PartMap]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """A finder that knows the parts by another way, and calls 5 x 5 pixels of the anterior view hot."""
-
-    parts: tuple[PartMap, PartMap]
-    hot: tuple[int, int]
-
-    def find(self, anterior: ViewImage, posterior: ViewImage) -> tuple[PlanarMaps, PlanarMaps]:
-        """The known parts; an output of 0.875 in one place of the anterior view."""
-        maps = [np.zeros(view.counts.shape, dtype=np.float32) for view in (anterior, posterior)]
-        row, column = self.hot
-        maps[0][row : row + 5, column : column + 5] = HOT
-        first, second = (PlanarMaps(parts=part, lesion=out) for part, out in zip(self.parts, maps, strict=True))
-        return first, second
 
 
 @pytest.fixture(scope="module")
@@ -77,23 +42,13 @@ def ruled(prepared: PreparedScan) -> DetectedScan:
     return detect(prepared)
 
 
-def _model(ruled: DetectedScan, *, contract: InputContract = CONTRACT, change: Change = np.copy) -> ScanModel:
-    """A model whose parts are those of the atlas, changed."""
-    maps = [view.prepared.regions for view in ruled.views]
-    one, other = (item.parts for item in maps if item is not None)
-    skull = np.argwhere(one == PART_NUMBERS[PlanarPart.SKULL]).mean(axis=0).astype(int)
-    known = Known(parts=(change(one), change(other)), hot=(int(skull[0]), int(skull[1])))
-    name = BundleId(name="test-model", version="1.0.0")
-    return ScanModel(id=name, digest="d" * 64, contract=contract, finder=known, level=0.5)
-
-
 def _lesions(result: ResultSet) -> list[str]:
     return [item.tracking_id for item in result.findings if item.finding_type == Finding.LESION]
 
 
 def test_candidates_are_the_models(prepared: PreparedScan, ruled: DetectedScan) -> None:
     """What it calls hot is the one candidate, with its output as evidence; what place sets aside stays set aside."""
-    result = describe(detect(prepared, model=_model(ruled)))
+    result = describe(detect(prepared, model=known_model(ruled)))
     (lesion,) = [item for item in result.findings if item.finding_type == Finding.LESION]
     (evidence,) = [item for item in lesion.measurements if item.concept == NETWORK_OUTPUT]
     assert (evidence.value, evidence.method) == (HOT, METHOD)
@@ -104,7 +59,7 @@ def test_candidates_are_the_models(prepared: PreparedScan, ruled: DetectedScan) 
 
 def test_the_report_says_who_found_the_candidates(prepared: PreparedScan, ruled: DetectedScan) -> None:
     """Name, version and digest of the bundle stand first; the output is named as no calibrated probability."""
-    result = describe(detect(prepared, model=_model(ruled)))
+    result = describe(detect(prepared, model=known_model(ruled)))
     first = result.algorithms[0]
     assert (first.name, first.version) == ("test-model", "1.0.0")
     assert f"bundle_sha256={'d' * 64}" in first.parameters
@@ -129,7 +84,7 @@ def test_outside_its_contract_nothing_is_the_models(
     prepared: PreparedScan, ruled: DetectedScan, contract: InputContract, said: str
 ) -> None:
     """The findings are those of the rules, to the last number, and the report says why."""
-    result = describe(detect(prepared, model=_model(ruled, contract=contract)))
+    result = describe(detect(prepared, model=known_model(ruled, contract=contract)))
     plain = describe(ruled)
     assert (result.findings, result.measurements, result.algorithms) == (
         plain.findings,
@@ -145,7 +100,7 @@ def test_a_model_with_the_sides_changed_is_not_believed(prepared: PreparedScan, 
     """Left for right in the parts alone is enough; so is a model that names no paired bone."""
     changes: tuple[Change, ...] = (lambda parts: mirrored(parts)[:, ::-1], np.zeros_like)
     for change in changes:
-        result = describe(detect(prepared, model=_model(ruled, change=change)))
+        result = describe(detect(prepared, model=known_model(ruled, change=change)))
         assert _lesions(result) == _lesions(describe(ruled))
         assert any("was not used" in text for text in result.limitations)
 
@@ -180,7 +135,7 @@ def test_a_model_changes_the_pipelines_version(tmp_path: Path) -> None:
 
 def test_a_branch_with_a_model_has_the_same_steps(ruled: DetectedScan) -> None:
     """The graph is the same; only what detection is given differs."""
-    assert [step.name for step in definition(_model(ruled)).steps] == [step.name for step in definition().steps]
+    assert [step.name for step in definition(known_model(ruled)).steps] == [step.name for step in definition().steps]
 
 
 def _box(row: int, column: int, size: int) -> HotSpot:
