@@ -55,6 +55,26 @@ EVALUATION_KINDS: Mapping[str, Mapping[str, str]] = {
         "target": "in words; empty where there is none",
         "verdict": "`met`, `missed`, `not evaluable` or `reported`",
     },
+    "model_cohort": {
+        "name": "of the cohort",
+        "seed": "of everything in it",
+        "patients": "how many",
+        "refused": "scans that were not assessed, and are in no figure",
+        "not_used": "scans that the branch measured without the model",
+    },
+    "model_row": {
+        "cohort": "of SIMULATED patients",
+        "quantity": "what was measured",
+        "view": "`ANT`, `POST` or `both`",
+        "group": "which lesions, or which part of the skeleton",
+        "unit": "of both figures",
+        "thresholds": "of the branch without a model: `value` (null where not evaluable), `interval` "
+        "(95 %; or null), `n`",
+        "model": "the same of the model; null without one",
+        "published": "the survey's figure, of other and real patients, in words; or an empty text",
+        "target": "in words; empty where there is none",
+        "verdict": "`met`, `missed`, `not evaluable` or `reported`",
+    },
     "detection_row": {
         "modality": "`planar`, `spect`, `ct`, `mri` or `pet`",
         "size": "class of the lesions' diameter",

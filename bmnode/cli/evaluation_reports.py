@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bmnode.domain.evaluations import AccuracyRow, Agreement, DetectionRow, Interval, MeasurementReport
     from bmnode.domain.matching_evaluations import MatchingReport, MatchingRow
+    from bmnode.domain.model_evaluations import ModelFigure, ModelReport, ModelRow
     from bmnode.domain.registration_evaluations import RegistrationReport, RegistrationRow
 
 _COLUMNS = ("modality", "quantity", "masks", "of", "n", "bias (95 % CI)", "limits of agreement", "median")
@@ -59,6 +60,64 @@ def _emit(found: RegistrationReport | MatchingReport, *, rows: str) -> None:
     head = {name: getattr(found, name) for name in ("cohort", "seed", "pairs", "version")}
     documents = [document(rows, row) for row in found.rows]
     emit_json({**head, "simulated": True, "rows": documents, "summary": found.summary})
+
+
+_MODELS = ("cohort", "quantity", "view", "of", "n", "thresholds (95 % CI)", "model (95 % CI)", "published", "verdict")
+
+
+def tell_models(found: ModelReport, *, as_json: bool) -> None:
+    """Print a report for people, or as JSON. Everything in it but the published figures is SIMULATED."""
+    if as_json:
+        emit_json(
+            {
+                "model": found.model,
+                "pipeline": found.pipeline,
+                "simulated": True,
+                "cohorts": [document("model_cohort", item) for item in found.cohorts],
+                "rows": [_model_document(row) for row in found.rows],
+                "summary": found.summary,
+            }
+        )
+        return
+    say("SIMULATED patients: nothing here was measured on people. Published figures are of other, real patients.")
+    emit_table(_MODELS, [_model_cells(row) for row in found.rows], empty="nothing was assessed")
+    for row in found.rows:
+        if row.verdict == "missed":
+            say(f"missed: {row.quantity}, {row.view}: the target is {row.target}")
+    for item in found.cohorts:
+        say(
+            f"{item.name}: {item.patients} patients, seed {item.seed}; refused {item.refused}; measured without the "
+            f"model {item.not_used}"
+        )
+    say(found.summary)
+
+
+def _model_document(row: ModelRow) -> Mapping[str, object]:
+    figures = {
+        "thresholds": dataclasses.asdict(row.thresholds),
+        "model": None if row.model is None else dataclasses.asdict(row.model),
+    }
+    return document("model_row", row, **figures)
+
+
+def _model_cells(row: ModelRow) -> tuple[object, ...]:
+    return (
+        row.cohort,
+        row.quantity,
+        row.view,
+        row.group,
+        row.thresholds.n if row.model is None else row.model.n,
+        _figure(row.thresholds, row.unit),
+        "" if row.model is None else _figure(row.model, row.unit),
+        row.published,
+        row.verdict,
+    )
+
+
+def _figure(figure: ModelFigure, unit: str) -> str:
+    if figure.value is None:
+        return "not evaluable"
+    return f"{figure.value:.3f}{'' if unit == '1' else f' {unit}'}{_interval(figure.interval)}"
 
 
 _MATCHING = ("modality", "masks", "rule", "pairs", "refused", "true", "made", "right", "precision", "recall", "F1")

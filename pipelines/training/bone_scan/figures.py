@@ -26,6 +26,7 @@ from operators.kernels.bone_scan_index.index import planar_index
 from operators.kernels.bone_scan_index.planar import PlanarView as IndexView
 from operators.kernels.bone_scan_index.tables import spiers_1968
 from operators.kernels.planar_regions.parts import PART_NUMBERS, PartMap, PlanarPart, bone_labels
+from operators.kernels.scintigraphy import Counts
 from operators.simulation.truth.read import load_truth
 from pipelines.bone_scan.branch import describe, detect, normalise, read_views
 from pipelines.bone_scan.index import index_of
@@ -36,7 +37,7 @@ from pipelines.training.bone_scan.simulated import part_of_bone, parts_of_bones
 CONSPICUOUS = 1.4
 """A lesion whose shadow shows so many times the counts of the ring around it in one view or the other."""
 _RING_PX, _GAP_PX, _RING_MIN = 6, 2, 10
-_DICE_MIN_PX = 100
+DICE_MIN_PX = 100
 """A part of fewer pixels in the truth is not compared."""
 
 
@@ -147,7 +148,7 @@ def _dice(truth: PartMap, view: DetectedView) -> dict[PlanarPart, float]:
     scores = {}
     for part, number in PART_NUMBERS.items():
         one, other = found == number, truth == number
-        if int(other.sum()) >= _DICE_MIN_PX:
+        if int(other.sum()) >= DICE_MIN_PX:
             scores[part] = 2.0 * int((one & other).sum()) / (int(one.sum()) + int(other.sum()))
     return scores
 
@@ -166,16 +167,25 @@ def _wrong_side(truth: PartMap, view: DetectedView) -> float:
 
 def _is_conspicuous(truth: Truth, number: int, views: Sequence[DetectedView]) -> bool:
     every = _union(truth.shadows)
-    for index, view in enumerate(views):
-        shadow = truth.shadows[number, index]
-        if not shadow.any():
-            continue
-        ring = ndimage.binary_dilation(shadow, iterations=_RING_PX)
-        ring &= ~ndimage.binary_dilation(every[index], iterations=_GAP_PX)
-        uptake = view.prepared.uptake
-        if ring.sum() >= _RING_MIN and uptake[shadow].mean() >= CONSPICUOUS * np.median(uptake[ring]):
-            return True
-    return False
+    return any(
+        stands_out(truth.shadows[number, index], every=every[index], uptake=view.prepared.uptake)
+        for index, view in enumerate(views)
+    )
+
+
+def stands_out(shadow: BoolArray, *, every: BoolArray, uptake: Counts) -> bool:
+    """Whether a lesion shows `CONSPICUOUS` times the uptake of the ring around it, in one view (row, column).
+
+    Args:
+        shadow: of the lesion.
+        every: the shadows of all lesions, which are no part of a ring.
+        uptake: smoothed counts.
+    """
+    if not shadow.any():
+        return False
+    ring = ndimage.binary_dilation(shadow, iterations=_RING_PX)
+    ring &= ~ndimage.binary_dilation(every, iterations=_GAP_PX)
+    return bool(ring.sum() >= _RING_MIN and uptake[shadow].mean() >= CONSPICUOUS * np.median(uptake[ring]))
 
 
 def _union(shadows: npt.NDArray[np.bool_]) -> BoolArray:

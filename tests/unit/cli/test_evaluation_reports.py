@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from bmnode.cli.documents import KINDS
-from bmnode.cli.evaluation_reports import tell_matching, tell_registration
+from bmnode.cli.evaluation_reports import tell_matching, tell_models, tell_registration
 from bmnode.domain.evaluations import Masks, Verdict
 from bmnode.domain.matching_evaluations import MatchingReport, MatchingRow
+from bmnode.domain.model_evaluations import CohortCount, ModelFigure, ModelReport, ModelRow
 from bmnode.domain.registration_evaluations import RegistrationReport, RegistrationRow
 
 HEAD = {"cohort": "few", "seed": 7, "pairs": 2, "version": "RULE_V1"}
@@ -96,3 +98,58 @@ def test_people_are_told_what_is_simulated_and_what_was_missed(
     assert lines[-1] == matched.summary
     assert ["new", "0", "1"] in [line.split() for line in lines]
     assert ["persistent", "6", "0"] in [line.split() for line in lines]
+
+
+@pytest.fixture
+def modelled() -> ModelReport:
+    """A model below its target, and a quantity that nobody could judge."""
+    open_row = ModelRow(
+        cohort="few",
+        quantity="patient AUC",
+        view="ANT",
+        group="all",
+        unit="1",
+        thresholds=ModelFigure(value=None, interval=None, n=3),
+        target="0.9 or more",
+        verdict=Verdict.NOT_EVALUABLE,
+    )
+    missed = dataclasses.replace(
+        open_row,
+        quantity="lesion Dice",
+        thresholds=ModelFigure(value=0.5, interval=(0.25, 0.75), n=12),
+        model=ModelFigure(value=0.4, interval=None, n=12),
+        published="[1]: .9",
+        verdict=Verdict.MISSED,
+    )
+    cohort = CohortCount(name="few", seed=7, patients=3, refused=1, not_used=1)
+    return ModelReport(model="test 1.0.0", pipeline="1+0", cohorts=(cohort,), rows=(missed, open_row))
+
+
+def test_a_model_stands_beside_the_thresholds(modelled: ModelReport, capsys: pytest.CaptureFixture[str]) -> None:
+    """People see both figures, what was published, what was missed, and on how many scans the model was not used."""
+    tell_models(modelled, as_json=False)
+    text = capsys.readouterr().out
+    assert text.startswith("SIMULATED")
+    for word in ("0.500 (0.25 to 0.75)", "0.400", "[1]: .9", "not evaluable", "missed: lesion Dice, ANT"):
+        assert word in text
+    assert "refused 1; measured without the model 1" in text
+    assert text.strip().splitlines()[-1] == modelled.summary
+    assert "lesion Dice, ANT 0.40 (0.50); patient AUC, ANT - (-)" in modelled.summary
+
+
+def test_scripts_read_both_figures(modelled: ModelReport, capsys: pytest.CaptureFixture[str]) -> None:
+    """Null where there is none, and never 0."""
+    tell_models(modelled, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert set(said["rows"][0]) == set(KINDS["model_row"])
+    assert said["rows"][0]["model"] == {"value": 0.4, "interval": None, "n": 12}
+    assert (said["rows"][1]["model"], said["rows"][1]["thresholds"]["value"]) == (None, None)
+    assert said["simulated"] is True
+
+
+def test_a_target_that_nobody_could_judge_is_not_met(modelled: ModelReport) -> None:
+    """Neither is one of a report without a model: the command exits 1."""
+    met = dataclasses.replace(modelled.rows[0], verdict=Verdict.MET)
+    assert dataclasses.replace(modelled, rows=(met,)).is_met
+    assert not dataclasses.replace(modelled, rows=(met, modelled.rows[1])).is_met
+    assert not dataclasses.replace(modelled, rows=()).is_met

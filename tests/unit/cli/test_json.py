@@ -103,6 +103,7 @@ def test_every_json_command_is_tried() -> None:
         "evaluate measurements",
         "evaluate matching",
         "evaluate registration",
+        "evaluate models",
     }
 
 

@@ -1,0 +1,1 @@
+"""Learned models beside the thresholds that they would replace, on simulated patients never trained on."""
