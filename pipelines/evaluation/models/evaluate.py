@@ -21,7 +21,6 @@ from pipelines.bone_scan.branch import DetectedScan, describe, detect, normalise
 from pipelines.bone_scan.model import ScanModel
 from pipelines.bone_scan.views import BothViews, DetectedView, PreparedView
 from pipelines.evaluation.found import overlap_in_view
-from pipelines.evaluation.matching import match
 from pipelines.evaluation.models.records import FoundCandidate, ScanRecord, WayRecord
 from pipelines.evaluation.quantities import Quantity, reported
 from pipelines.evaluation.truths import projected_index
@@ -102,13 +101,11 @@ def _candidates(view: DetectedView, number: int, shadows: PlanarLabels) -> list[
     spots = [(index, view.spots[index]) for index in view.candidates]
     masks = [_mask(spot.box, spot.mask, shadows.bones.shape[1:]) for _, spot in spots]
     table = overlap_in_view(_head_up(view.prepared, shadows.lesions[:, number]), masks)
-    partner = {candidate: lesion for lesion, candidate in enumerate(match(table).partner) if candidate is not None}
     return [
         FoundCandidate(
             view=number,
             score=_score(view, index),
-            lesion=partner.get(column),
-            touches=bool(table[:, column].any()),
+            lesions=tuple(int(lesion) for lesion in np.flatnonzero(table[:, column])),
         )
         for column, (index, _) in enumerate(spots)
     ]

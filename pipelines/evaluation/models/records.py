@@ -14,18 +14,12 @@ class FoundCandidate:
     Args:
         view: 0 anterior, 1 posterior.
         score: what candidates are ranked by: the model's highest output, or the highest uptake ratio.
-        lesion: whose partner it is, as an index among the scan's lesions; None where it is nobody's.
-        touches: whether it shares a pixel with any lesion's shadow; one that does not is false.
+        lesions: those whose shadow shares a pixel with it, as indices among the scan's; of a false one none.
     """
 
     view: int
     score: float
-    lesion: int | None
-    touches: bool
-
-    def __post_init__(self) -> None:
-        if self.lesion is not None and not self.touches:
-            raise ValueError("a lesion's partner touches it")
+    lesions: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -82,20 +82,21 @@ def _means_of_parts(scans: Scans, view: int) -> list[float]:
 
 
 def _detection(scans: Scans, view: int, group: str) -> Detection:
+    """Lesions of a projection lie upon each other: one is found by whatever touches it, at the highest score."""
     hits: list[float | None] = []
     for record, way in scans:
-        scores = {item.lesion: item.score for item in way.candidates if item.view == view and item.lesion is not None}
+        found = [item for item in way.candidates if item.view == view]
         sought = record.conspicuous[view] if group == CONSPICUOUS else record.shown[view]
-        hits += [scores.get(lesion) for lesion in sought]
+        hits += [max((item.score for item in found if lesion in item.lesions), default=None) for lesion in sought]
     return Detection(hits=tuple(hits), false=tuple(_false_scores(scans, view)), views=len(scans))
 
 
 def _false_scores(scans: Scans, view: int) -> list[float]:
-    return [item.score for _, way in scans for item in way.candidates if item.view == view and not item.touches]
+    return [item.score for _, way in scans for item in way.candidates if item.view == view and not item.lesions]
 
 
 def _false(scans: Scans, view: int) -> list[float]:
-    return [float(sum(item.view == view and not item.touches for item in way.candidates)) for _, way in scans]
+    return [float(sum(item.view == view and not item.lesions for item in way.candidates)) for _, way in scans]
 
 
 def _overlaps(scans: Scans, view: int) -> list[float]:

@@ -18,9 +18,9 @@ from pipelines.evaluation.models.table import rows_of
 _SCORES = st.lists(st.floats(0.0, 1.0), max_size=12)
 
 
-def _way(score: float, *, lesion: int | None = 0, index: float | None = 1.0, dice: float = 0.5) -> WayRecord:
+def _way(score: float, *, index: float | None = 1.0, dice: float = 0.5) -> WayRecord:
     """One candidate in the anterior view, and one part of the skeleton in each."""
-    found = FoundCandidate(view=0, score=score, lesion=lesion, touches=lesion is not None)
+    found = FoundCandidate(view=0, score=score, lesions=(0,))
     parts = ({"skull": dice}, {"skull": dice})
     return WayRecord(not_used="", candidates=(found,), parts=parts, lesions=(dice, None), index=index)
 
@@ -107,6 +107,19 @@ def test_both_ways_stand_side_by_side() -> None:
     assert dice.verdict is Verdict.MET
     worse = rows_of([dataclasses.replace(_record(1), model=_way(0.9, dice=0.3))], cohort="few", judged=True)
     assert _row(worse, Quantity.SKELETON_DICE, "ANT", "all").verdict is Verdict.MISSED
+
+
+def test_one_candidate_may_find_two_lesions() -> None:
+    """In a projection they lie upon each other; a lesion that nothing touches is missed, whatever else is found."""
+    wide = FoundCandidate(view=0, score=3.0, lesions=(0, 1))
+    record = dataclasses.replace(
+        _record(1),
+        shown=((0, 1, 2), ()),
+        conspicuous=((0, 1, 2), ()),
+        thresholds=dataclasses.replace(_way(3.0), candidates=(wide,)),
+    )
+    row = _row(rows_of([record], cohort="few", judged=True), Quantity.SENSITIVITY_ONE, "ANT", CONSPICUOUS)
+    assert row.thresholds.value == pytest.approx(2 / 3)
 
 
 def test_as_good_as_thresholds_is_not_good_enough() -> None:
