@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import ipaddress
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,11 +23,8 @@ from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
 from bmnode.delivery.stow import StowSender
 from bmnode.delivery.ways import WaySender
-from bmnode.domain.ids import digest
 from bmnode.domain.peers import Peer, SendBy
-from bmnode.domain.pipelines import ReportProgress
 from bmnode.domain.records import JobRecord, StudyRecord
-from bmnode.errors import NotFoundError
 from bmnode.models.choice import chosen_models
 from bmnode.observe.audit_messages import AuditSource
 from bmnode.observe.references import study_ref
@@ -39,20 +32,15 @@ from bmnode.priors.asking import ArchiveQuestion
 from bmnode.priors.comparable import PriorRule
 from bmnode.priors.reading import Site
 from bmnode.reload import LiveSettings
-from bmnode.results.pictures import draw_pictures
-from bmnode.results.wire import load_result_set
-from bmnode.run.attempts import attempt_name
 from bmnode.run.child import model_arguments
 from bmnode.run.child_runner import LocalChildRunner, RunLimits
 from bmnode.run.process import ChildOptions
-from bmnode.run.runner import RunOutcome, RunRequest
 from bmnode.scp.options import AcceptorOptions
 from bmnode.scp.policy import Admission, PeerRule, Policy
 from bmnode.scp.porch import PorchLimits
 from bmnode.scp.receiver import Receiver
 from bmnode.scp.security import Security, TlsListening
 from bmnode.scp.server import Acceptor
-from bmnode.selection.headers import read_study
 from bmnode.selection.rules import RouteRule
 from bmnode.spool import Spool, replay
 from bmnode.storage import Database
@@ -322,82 +310,3 @@ def open_client(settings: Settings) -> Iterator[EngineClient]:
     finally:
         engine.stop(grace_s=0)
         database.dispose()
-
-
-# --- one study from a folder -------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunReport:
-    """What came of one study from a folder."""
-
-    outcome: str
-    branch: str | None
-    reason: str | None
-    objects: tuple[Path, ...]
-    pictures: tuple[Path, ...]
-
-
-def run_folder(
-    settings: Settings,
-    input_dir: Path,
-    out_dir: Path,
-    report: ReportProgress,
-    *,
-    runner: LocalChildRunner | None = None,
-) -> RunReport:
-    """Assess the study in a folder, without network or database; the results replace those of an earlier run.
-
-    With a `runner` it is used and left open, for one child to serve many folders; else one is started and closed.
-    Raises NotFoundError where the folder holds no DICOM study, RunError where the run failed.
-    """
-    clock = SystemClock()
-    files = tuple(sorted(path.absolute() for path in input_dir.rglob("*") if path.is_file()))
-    reading = read_study(files)
-    inputs = tuple(path for paths in reading.files.values() for path in paths)
-    if not inputs:
-        raise NotFoundError(f"{input_dir} holds no DICOM images of a study")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir, prefix=".run-") as folder:
-        work = Path(folder)
-        request = RunRequest(
-            job_id="run",
-            job_digest=settings.results.output.distinguish(
-                digest((reading.headers.study_uid, *sorted(_sha256(path) for path in inputs)))
-            ),
-            attempt=1,
-            study_uid=reading.headers.study_uid,
-            pipeline=DEFAULT_PIPELINE,
-            files=inputs,
-            output_dir=work,
-            created_at=clock.now(),
-            series_uids=tuple(reading.files),
-            output=settings.results.output,
-        )
-        used = runner or build_runner(settings, log_path=work / "child.log", clock=clock)
-        try:
-            outcome = asyncio.run(used.run(request, report))
-        finally:
-            if runner is None:
-                used.close()
-        return _hand_over(outcome, work / attempt_name(1), inputs=inputs, out_dir=out_dir)
-
-
-def _hand_over(outcome: RunOutcome, attempt: Path, *, inputs: tuple[Path, ...], out_dir: Path) -> RunReport:
-    pictures = draw_pictures(load_result_set(attempt), source_files=inputs, out_dir=out_dir)
-    objects = []
-    for item in outcome.objects:
-        source = attempt.parent / item.path
-        objects.append(source.replace(out_dir / source.name))
-    return RunReport(
-        outcome=outcome.outcome.value,
-        branch=None if outcome.branch is None else outcome.branch.value,
-        reason=None if outcome.refusal is None else f"{outcome.refusal.reason}: {outcome.refusal.explanation}",
-        objects=tuple(objects),
-        pictures=pictures,
-    )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

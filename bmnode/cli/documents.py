@@ -245,6 +245,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "reason": "why it is not assessable; or null",
         "objects": "paths of the result objects",
         "pictures": "paths of the pictures",
+        "comparison": "how it was compared with an earlier study, in the words of the report; or null",
+        "priors": "sentences on the earlier studies of `--prior`, and on why one was not compared",
     },
     "suv_report": {
         "path": "the NIfTI file",

@@ -85,6 +85,16 @@ class FolderReport(Protocol):
         """The pictures, PNG files."""
         ...
 
+    @property
+    def comparison(self) -> str | None:
+        """How it was compared with an earlier study; None where it was not."""
+        ...
+
+    @property
+    def priors(self) -> tuple[str, ...]:
+        """Sentences on the earlier studies that were given."""
+        ...
+
 
 class Echo(Protocol):
     """C-ECHO, and what a peer would take."""
@@ -121,8 +131,16 @@ class Rest(Protocol):
 class RunFolder(Protocol):
     """One study from a folder, without network."""
 
-    def __call__(self, settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
-        """Assess it and write the results to `out_dir`."""
+    def __call__(
+        self,
+        settings: Settings,
+        input_dir: Path,
+        out_dir: Path,
+        report: ReportProgress,
+        *,
+        prior_dir: Path | None = None,
+    ) -> FolderReport:
+        """Assess it, compared with the earlier studies of `prior_dir`, and write the results to `out_dir`."""
         ...
 
 
@@ -140,10 +158,12 @@ def _open_client(settings: Settings) -> AbstractContextManager[WorkClient]:
     return open_client(settings)
 
 
-def _run_folder(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
-    from bmnode.app import run_folder
+def _run_folder(
+    settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress, *, prior_dir: Path | None = None
+) -> FolderReport:
+    from bmnode.folder_run import run_folder
 
-    return run_folder(settings, input_dir, out_dir, report)
+    return run_folder(settings, input_dir, out_dir, report, prior_dir=prior_dir)
 
 
 def _echo(settings: Settings, clock: Clock) -> Echo:

@@ -17,6 +17,10 @@ class FollowUp:
     FLARE = project_code("FLARE", "Healing flare")
 
 
+NOT_COMPARED = "The earlier scan was not compared with: "
+"""How the sentence of a report begins that says why."""
+
+
 class Compared:
     """Values of `FollowUp.COMPARISON`."""
 

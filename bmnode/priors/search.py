@@ -103,12 +103,14 @@ class PriorSearch:
         archives: asked in this order; what the node has itself is not asked of them again.
         rule: how far apart two examinations may be.
         most_fetched: no more studies are fetched for one comparison.
+        place: what the store is called in reports.
     """
 
     store: OwnStore
     archives: Sequence[ArchivePlace] = ()
     rule: PriorRule = field(default_factory=PriorRule)
     most_fetched: int = 3
+    place: str = OWN
 
     def run(self, current: Examination, *, wanted: str | None = None) -> Found:
         """Look, fetch and look again, until what is chosen has been seen whole.
@@ -118,7 +120,7 @@ class PriorSearch:
         pool = _Pool(wanted=wanted)
         for examination in self.store.of_patient(current.patient.patient_id):
             if examination.study_uid != current.study_uid:
-                pool.add(examination, place=OWN)
+                pool.add(examination, place=self.place)
         for archive in self.archives:
             self._ask(archive, current, pool)
         while True:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bmnode.domain.ids import digest
@@ -14,31 +13,11 @@ from bmnode.domain.results import Outcome
 from bmnode.domain.states import JobState
 from bmnode.errors import InputError
 from bmnode.priors.examination import Examination
-from bmnode.priors.handover import (
-    PRIOR_FOLDER,
-    PRIORS_FILE,
-    PriorInput,
-    PriorRole,
-    PriorStudy,
-    SearchOutcome,
-    read_prior_input,
-    write_prior_input,
-)
-from bmnode.priors.reading import is_own_result
+from bmnode.priors.handover import SearchOutcome, read_prior_input, write_prior_input
 from bmnode.priors.search import Found
+from bmnode.priors.telling import PriorFiles, compared, roles_of, told_of, write_folder
 from bmnode.storage import Database, Instances, Jobs, Results
 
-_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
-_SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
-_OTHERS_OF_OURS = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.66.1",  # Spatial Registration
-        "1.2.840.10008.5.1.4.1.1.66.3",  # Deformable Spatial Registration
-        "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture
-        "1.2.840.10008.5.1.4.1.1.104.1",  # Encapsulated PDF
-    }
-)
-"""SOP classes besides reports and segmentations in which bmnode writes."""
 FAILED = "The comparison with an earlier examination failed repeatedly: this report is of the present one alone."
 DELETED = "What was to be compared was deleted from the node meanwhile: this report is of the present one alone."
 _TOLD = frozenset({ResultKind.SR, ResultKind.ROI_SR, ResultKind.SEG, ResultKind.REG})
@@ -57,16 +36,6 @@ class PriorFolder:
     compared: str
 
 
-@dataclass(kw_only=True, slots=True)
-class _Sorted:
-    """The files of one earlier examination, by where they are linked."""
-
-    images: dict[str, Path] = field(default_factory=dict)
-    results: dict[str, Path] = field(default_factory=dict)
-    reviews: dict[str, Path] = field(default_factory=dict)
-    hashes: list[str] = field(default_factory=list)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriorFolders:
     """Makes the folders.
@@ -83,40 +52,16 @@ class PriorFolders:
 
     def fill(self, job_id: str, *, current: Examination, found: Found) -> PriorFolder:
         """The folder for what was found; the same finding gives the same folder. Raises OSError."""
-        files = {item.study_uid: self._files(item.study_uid) for item in _roles(found)}
-        told = PriorInput(
-            study_uid=current.study_uid,
-            outcome=found.outcome,
-            explanation=found.explanation,
-            considered=found.considered,
-            priors=tuple(
-                _told(item, roles=roles, current=current, found=found, files=files[item.study_uid])
-                for item, roles in _roles(found).items()
-            ),
-        )
-        hashes = [value for item in files.values() for value in (*sorted(item.hashes), *sorted(item.results))]
-        roles = [f"{item.study_uid} {role}" for item in told.priors for role in item.roles]
-        compared = digest((*roles, *hashes)) if told.priors else ""
-        name = digest((compared, *told.sentences()))[:16]
-        return PriorFolder(path=self._write(job_id, name, told, files), compared=compared)
+        files = {item.study_uid: self._files(item.study_uid) for item in roles_of(found)}
+        told = told_of(current, found=found, files=files)
+        what = compared(told, files=files)
+        name = digest((what, *told.sentences()))[:16]
+        path = self.results_dir / job_id / f"priors-{name}"
+        write_folder(path, told, files=files)
+        return PriorFolder(path=path, compared=what)
 
-    def _write(self, job_id: str, name: str, told: PriorInput, files: Mapping[str, _Sorted]) -> Path:
-        final = self.results_dir / job_id / f"priors-{name}"
-        if (final / PRIORS_FILE).is_file():
-            return final
-        shutil.rmtree(final, ignore_errors=True)
-        final.mkdir(parents=True)
-        for study_uid, found in files.items():
-            for kind, links in (("images", found.images), ("results", found.results), ("reviews", found.reviews)):
-                folder = final / PRIOR_FOLDER / study_uid / kind
-                folder.mkdir(parents=True)
-                for link, target in links.items():
-                    (folder / link).symlink_to(target.absolute())
-        write_prior_input(told, final)
-        return final
-
-    def _files(self, study_uid: str) -> _Sorted:
-        found = _Sorted()
+    def _files(self, study_uid: str) -> PriorFiles:
+        found = PriorFiles()
         with self.database.read() as connection:
             instances = Instances(connection).of_study(study_uid)
             jobs = Jobs(connection).of_study(study_uid)
@@ -125,20 +70,16 @@ class PriorFolders:
                 for job in jobs
                 if job.state is JobState.SUCCEEDED and job.outcome == Outcome.ASSESSED
             ]
-        own = _last_run(results[-1]) if results else ()
-        found.results.update({_name(item.sop_instance_uid): self.results_dir / item.path for item in own})
         for item in instances:
-            path, name = self.locate(item), _name(item.sop_instance_uid)
-            says_something = item.sop_class_uid.startswith(_REPORTS) or item.sop_class_uid in _SEGMENTATIONS
-            if (says_something or item.sop_class_uid in _OTHERS_OF_OURS) and is_own_result(path):
-                if not own:
-                    found.results[name] = path
-                continue
-            found.hashes.append(item.sha256)
-            if says_something:
-                found.reviews[name] = path
-            else:
-                found.images[name] = path
+            found.add(
+                self.locate(item),
+                sop_class_uid=item.sop_class_uid,
+                sop_instance_uid=item.sop_instance_uid,
+                sha256=item.sha256,
+            )
+        own = _last_run(results[-1]) if results else ()
+        if own:  # not what an archive sent back
+            found.results = {item.sop_instance_uid: self.results_dir / item.path for item in own}
         return found
 
 
@@ -174,38 +115,3 @@ def _last_run(results: Sequence[ResultRecord]) -> Sequence[ResultRecord]:
 def _attempt(item: ResultRecord) -> int:
     """Of `<job>/attempt-<n>/<file>`."""
     return int(Path(item.path).parts[1].rpartition("-")[2])
-
-
-def _name(sop_instance_uid: str) -> str:
-    return f"{sop_instance_uid}.dcm"
-
-
-def _roles(found: Found) -> dict[Examination, list[PriorRole]]:
-    choice = found.choice
-    roles: dict[Examination, list[PriorRole]] = {}
-    chosen = ((PriorRole.LATEST, choice.latest), (PriorRole.BASELINE, choice.baseline), (PriorRole.NADIR, choice.nadir))
-    for role, examination in chosen:
-        if examination is not None:
-            roles.setdefault(examination, []).append(role)
-    return roles
-
-
-def _told(
-    prior: Examination, *, roles: Sequence[PriorRole], current: Examination, found: Found, files: _Sorted
-) -> PriorStudy:
-    """Raises ValueError for an examination without a day; none such is comparable."""
-    if prior.performed_at is None or current.performed_at is None:
-        raise ValueError("what is compared has a day")
-    day = prior.performed_at.date()
-    caveats = next(item.caveats for item in found.considered if item.study_uid == prior.study_uid)
-    folder = Path(PRIOR_FOLDER) / prior.study_uid
-    return PriorStudy(
-        study_uid=prior.study_uid,
-        performed_on=day,
-        days_before=max((current.performed_at.date() - day).days, 1),  # zones may differ; it is no day of today
-        roles=tuple(roles),
-        images=tuple(folder / "images" / name for name in sorted(files.images)),
-        results=tuple(folder / "results" / name for name in sorted(files.results)),
-        reviews=tuple(folder / "reviews" / name for name in sorted(files.reviews)),
-        caveats=caveats,
-    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from bmnode import __version__
 from bmnode.domain.earlier import EarlierResult
-from bmnode.domain.follow_up_codes import Compared, FollowUp
+from bmnode.domain.follow_up_codes import NOT_COMPARED, Compared, FollowUp
 from bmnode.domain.geometry import VolumeGeometry
 from bmnode.domain.ids import digest
 from bmnode.domain.pipelines import PipelineRequest
@@ -76,7 +76,7 @@ def refused(result: ResultSet, reason: str) -> ResultSet:
     return replace(
         result,
         evaluations=(*result.evaluations, Evaluation(concept=FollowUp.COMPARISON, value=Compared.REFUSED)),
-        limitations=(*result.limitations, f"The earlier scan was not compared with: {reason}"),
+        limitations=(*result.limitations, f"{NOT_COMPARED}{reason}"),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bmnode.app import build_runner, run_folder
+from bmnode.app import build_runner
 from bmnode.cli.entry import main
 from bmnode.cli.session import Session
 from bmnode.cli.wiring import FolderReport, Services
@@ -17,6 +17,7 @@ from bmnode.config import Settings
 from bmnode.domain.objects import ResultKind
 from bmnode.domain.peers import Peer
 from bmnode.domain.pipelines import ReportProgress
+from bmnode.folder_run import run_folder
 from bmnode.results.reading import Report, read_report
 from bmnode.storage import Database
 from bmnode.testing.node import AE_TITLE, NodePlan, NodeProcess, is_delivered
@@ -102,8 +103,10 @@ def assess(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assess]:
     base = tmp_path_factory.mktemp("run")
     runner = build_runner(Settings(), log_path=base / "child.log", clock=SystemClock())
 
-    def run(settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderReport:
-        return run_folder(settings, input_dir, out_dir, report, runner=runner)
+    def run(
+        settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress, *, prior_dir: Path | None = None
+    ) -> FolderReport:
+        return run_folder(settings, input_dir, out_dir, report, prior_dir=prior_dir, runner=runner)
 
     def call(folder: Path) -> tuple[int, Report]:
         out = folder.parent / f"{folder.name}-out"

@@ -129,9 +129,19 @@ class Outside:
     def _client(self, _settings: Settings) -> Iterator[Outside]:
         yield self
 
-    def _run_folder(self, settings: Settings, input_dir: Path, out_dir: Path, report: ReportProgress) -> FolderOutcome:
+    def _run_folder(
+        self,
+        settings: Settings,
+        input_dir: Path,
+        out_dir: Path,
+        report: ReportProgress,
+        *,
+        prior_dir: Path | None = None,
+    ) -> FolderOutcome:
         if self.defect is not None:
             raise self.defect
+        if prior_dir is not None:
+            self.asked.append(("prior_dir", prior_dir.name))
         structlog.get_logger("bmnode.app").warning("folder_read")
         report(Progress(fraction=0.5, step="half"))
         assert self.report is not None
@@ -153,6 +163,8 @@ class FolderOutcome:
     reason: str | None = None
     objects: tuple[Path, ...] = ()
     pictures: tuple[Path, ...] = ()
+    comparison: str | None = None
+    priors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

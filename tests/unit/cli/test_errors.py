@@ -113,3 +113,22 @@ def test_assessed_study_exits_zero_and_names_its_objects(run: Run, outside: Outs
     assert answer.code == 0
     assert answer.json["objects"] == ["results/sr.dcm"]
     assert "half" in answer.err
+
+
+def test_run_says_what_was_compared(run: Run, outside: Outside, tmp_path: Path) -> None:
+    """The folder of `--prior` is handed on; the comparison and every sentence on the earlier studies are shown."""
+    then = tmp_path / "then"
+    then.mkdir()
+    outside.report = FolderOutcome(outcome="assessed", comparison="Compared lesion by lesion", priors=("One found.",))
+    answer = run("run", str(tmp_path), "--out", "results", "--prior", str(then))
+    assert answer.code == 0
+    assert ("prior_dir", "then") in outside.asked
+    assert "Compared lesion by lesion" in answer.out
+    assert "One found." in answer.out
+
+
+def test_run_without_the_folder_of_the_prior_is_an_error(run: Run, tmp_path: Path) -> None:
+    """A misspelt folder does not end as a study without a prior."""
+    answer = run("run", str(tmp_path), "--out", "results", "--prior", str(tmp_path / "absent"))
+    assert answer.code == 3
+    assert "absent" in answer.err

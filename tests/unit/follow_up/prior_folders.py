@@ -7,15 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
-
 from bmnode.domain.follow_up_codes import Compared, FollowUp
-from bmnode.domain.ids import derive_uid
 from bmnode.domain.results import Outcome, ResultSet
 from bmnode.domain.study import Branch
 from bmnode.priors.handover import PriorInput, PriorRole, PriorStudy, SearchOutcome, write_prior_input
 from operators.graph.contract import StudyInput
+from tests.support.tiny_ct import write_tiny_ct
 from tests.unit.follow_up.pairs import study_of
 
 PRIOR, PRESENT = "1.2.30", "1.2.20"
@@ -31,25 +28,9 @@ def alone() -> ResultSet:
 
 
 def write_prior(folder: Path, *, results: bool, **values: Any) -> Path:
-    """A prior of twelve slices with a pixel each, and a result object that is damaged where `results`."""
+    """A tiny CT as prior, and a result object that is damaged where `results`."""
     images = folder / "prior" / PRIOR / "images"
-    images.mkdir(parents=True)
-    for index in range(12):
-        dataset = Dataset()
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
-        uid = UID(derive_uid("prior", str(index)))
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.PatientID = PRIOR, f"{PRIOR}.1", "P"
-        dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY"]
-        dataset.PixelSpacing, dataset.ImagePositionPatient = [1, 1], [0, 0, index]
-        dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        dataset.Rows = dataset.Columns = dataset.SamplesPerPixel = 1
-        dataset.BitsAllocated, dataset.PixelData = 16, b"\0\0"
-        for keyword, value in values.items():
-            setattr(dataset, keyword, value)
-        dataset.save_as(images / f"{index}.dcm", enforce_file_format=True)
+    slices = write_tiny_ct(images, PRIOR, **values)
     damaged = folder / "prior" / PRIOR / "results" / "seg-1.dcm"
     if results:
         damaged.parent.mkdir()
@@ -59,7 +40,7 @@ def write_prior(folder: Path, *, results: bool, **values: Any) -> Path:
         performed_on=date(2026, 1, 1),
         days_before=90,
         roles=(PriorRole.LATEST,),
-        images=tuple(path.relative_to(folder) for path in sorted(images.iterdir())),
+        images=tuple(path.relative_to(folder) for path in sorted(slices)),
         results=(damaged.relative_to(folder),) if results else (),
     )
     told = PriorInput(study_uid=PRESENT, outcome=SearchOutcome.FOUND, explanation="One was found.", priors=(prior,))
