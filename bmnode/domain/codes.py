@@ -182,7 +182,7 @@ class NotEvaluable:
     DRAWN_IN_BONE = project_code("NE-IN-BONE", "Not evaluable: lesions are drawn in bone alone")
     NO_BODY = project_code("NE-NO-BODY", "Not evaluable: vertebral bodies are not outlined")
     BODY_CUT = project_code("NE-BODY-CUT", "Not evaluable: vertebral body cut, or no canal behind it")
-    NO_NEIGHBOUR = project_code("NE-NO-NEIGHBOUR", "Not evaluable: no vertebra beside it is a reference")
+    NO_NEIGHBOUR = project_code("NE-NO-NEIGHBOUR", "Not evaluable: not both vertebrae beside it are references")
     THICK_SLICES = project_code("NE-SLICES", "Not evaluable: slices too far apart for a body's height")
     SHAFT = project_code("NE-SHAFT", "Not evaluable: too little of the shaft in the field")
 

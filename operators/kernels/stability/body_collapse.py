@@ -32,7 +32,8 @@ class CollapseLimits:
     """When a collapse is measured.
 
     Slices lie at most `thickest_mm` apart: a fifth of a height, Genant's mildest fracture, must span two. Of two
-    neighbours whose heights differ by more than the share `alike` only the taller is a reference.
+    neighbours whose heights differ by more than the share `alike` only the taller is a reference, and one is not
+    enough: heights change along the spine, by as much as a mild fracture in places.
     """
 
     heights: HeightLimits
@@ -76,7 +77,7 @@ class BodyCollapse:
 
 
 def body_collapse(vertebra: Bone, spine: OutlinedSpine, *, limits: CollapseLimits) -> BodyCollapse | Unmeasured:
-    """The collapse of one vertebra against those beside it that are outlined and hold no lesion."""
+    """The collapse of one vertebra against the two beside it, outlined, without lesion and alike."""
     if vertebra not in spine.outlined or vertebra not in _MEASURED:
         return Unmeasured.NOT_OUTLINED
     if spine.spacing_mm[0] > limits.thickest_mm:
@@ -94,7 +95,7 @@ def body_collapse(vertebra: Bone, spine: OutlinedSpine, *, limits: CollapseLimit
         if body is not None
     ]
     references = sound_neighbours(tuple(sound), alike=limits.alike)
-    if not references:
+    if len(references) < 2:
         return Unmeasured.NO_NEIGHBOUR
     lowest = min(sum(heights) / len(references) for heights in zip(*(r.in_order for r in references), strict=True))
     return BodyCollapse(

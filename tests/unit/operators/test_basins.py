@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -86,3 +86,39 @@ def test_shares_are_shares(wrong: dict[str, float]) -> None:
     """Limits check themselves."""
     with pytest.raises(ValueError, match="joined_share"):
         BasinLimits(**{"joined_share": 0.7, "bone_share": 0.5, **wrong})
+
+
+_DISTINCT = arrays.arrays(np.float64, (3, 4, 5), elements=st.integers(1, 10_000).map(float), unique=True)
+
+
+def labelled(image: npt.NDArray[np.float64], *, floor: float, share: float) -> npt.NDArray[np.float64]:
+    """The value of the peak that every voxel belongs to, 0 under the floor."""
+    basins = divide(image, floor=floor, joined_share=share)
+    labels = np.zeros(image.size)
+    labels[basins.voxels] = image.ravel()[basins.peaks[basins.of_voxel]]
+    return labels.reshape(image.shape)
+
+
+@settings(max_examples=40)
+@given(
+    image=_DISTINCT,
+    share=st.sampled_from([0.3, 0.7, 1.0]),
+    order=st.permutations((0, 1, 2)),
+    flips=st.frozensets(st.sampled_from([0, 1, 2])),
+)
+def test_the_order_of_slices_rows_and_columns_changes_no_part(
+    image: npt.NDArray[np.float64], share: float, order: list[int], flips: frozenset[int]
+) -> None:
+    """Turned and mirrored images have turned and mirrored parts, where no two voxels are equal."""
+    turned = np.ascontiguousarray(np.flip(image, tuple(flips)).transpose(order))
+    expected = np.flip(labelled(image, floor=2000.0, share=share), tuple(flips)).transpose(order)
+    assert np.array_equal(labelled(turned, floor=2000.0, share=share), expected)
+
+
+@settings(max_examples=40)
+@given(image=_DISTINCT, exponent=st.integers(-10, 10))
+def test_units_change_no_part(image: npt.NDArray[np.float64], exponent: int) -> None:
+    """Bq/ml or kBq/ml: with the floor in the same unit the parts are the same."""
+    factor = 2.0**exponent
+    one = labelled(image, floor=2000.0, share=0.7)
+    assert np.array_equal(labelled(image * factor, floor=2000.0 * factor, share=0.7), one * factor)

@@ -143,9 +143,10 @@ def test_only_the_body_of_a_vertebra_counts_as_involved() -> None:
 
 
 def test_what_cannot_be_measured_says_why() -> None:
-    """No outline, thick slices, a cut vertebra, no canal and no sound neighbour each have their own reason."""
+    """No outline, thick slices, a cut vertebra, no canal, and a neighbour with a lesion or collapsed have a reason."""
     built = spine()
-    diseased = (built.bones == Bone.L2) | (built.bones == Bone.L4)
+    diseased = built.bones == Bone.L2
+    odd = np.arange(len(built.bones))[:, None, None] >= 21  # L4 has lost 13 of its 26 mm, its upper half
     first = int(np.flatnonzero((built.bones == Bone.L3).any(axis=(1, 2)))[0])
     cases = {
         Unmeasured.NOT_OUTLINED: replace(built, outlined=frozenset({Bone.L2, Bone.L4})),
@@ -154,6 +155,8 @@ def test_what_cannot_be_measured_says_why() -> None:
     }
     for reason, item in cases.items():
         assert body_collapse(Bone.L3, item, limits=limits()) is reason
+    low = replace(built, bones=np.where((built.bones == Bone.L4) & odd, 0, built.bones).astype(np.uint8))
+    assert body_collapse(Bone.L3, low, limits=limits()) is Unmeasured.NO_NEIGHBOUR
     cut = replace(built, bones=built.bones[first:], canal=built.canal[first:], diseased=built.diseased[first:])
     assert body_collapse(Bone.L3, cut, limits=limits()) is Unmeasured.CUT
     assert body_collapse(Bone.L3, replace(built, canal=np.zeros_like(built.canal)), limits=limits()) is Unmeasured.CUT
