@@ -330,7 +330,9 @@ def _algorithms(matched: Matched) -> tuple[Algorithm, ...]:
     motion = matched.registered.motion
     if motion is None:
         return ()
-    rule = tuple(f"{name}={getattr(LESION_MATCH, name):g}" for name in ("least_share", "link_mm", "gate_mm"))
+    rule = tuple(
+        f"{name}={getattr(LESION_MATCH, name):g}" for name in ("least_share", "part_share", "link_mm", "gate_mm")
+    )
     return (
         algorithm(motion.method, family=MORPHOLOGY, profile=profile().limits),
         Algorithm(name=LESION_MATCH.method, version=__version__, family=NEIGHBORHOOD, parameters=rule),

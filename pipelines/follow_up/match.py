@@ -97,6 +97,7 @@ class Matcher:
             centroid_mm=centroid(known) if len(known) else NOWHERE_MM,
             bone=None if mapped is None or grid is None else self._bone(mapped, grid),
             shown_by_both=_is_shown(there, self.current_fields),
+            volume_ml=_volume_ml(item),
         )
 
     def _now(self, item: Drawn) -> Lesion:
@@ -105,6 +106,7 @@ class Matcher:
             centroid_mm=centroid(places),
             bone=self._bone(item.mask, item.geometry),
             shown_by_both=_is_shown(self.field.apply(places), self.prior_fields),
+            volume_ml=_volume_ml(item),
         )
 
     def _bone(self, mask: CroppedMask, geometry: VolumeGeometry) -> str | None:
@@ -113,6 +115,10 @@ class Matcher:
         if site.site is None or site.certainty != SiteCertainty.BONE:
             return None
         return site.site.value if site.laterality is None else f"{site.site.value} {site.laterality.value}"
+
+
+def _volume_ml(item: Drawn) -> float:
+    return item.mask.voxel_count * item.geometry.voxel_volume_ml
 
 
 def _is_shown(places_mm: npt.NDArray[np.float64], fields: Sequence[VolumeGeometry]) -> bool:

@@ -33,15 +33,19 @@ class Lesion:
         centroid_mm: LPS millimetres.
         bone: name of the bone it lies in; None where that is not known.
         shown_by_both: whether the other scan shows its place too.
+        volume_ml: in its own scan; None where that is not known.
     """
 
     centroid_mm: tuple[float, float, float]
     bone: str | None = None
     shown_by_both: bool = True
+    volume_ml: float | None = None
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) for value in self.centroid_mm):
             raise ValueError("a centroid is finite")
+        if self.volume_ml is not None and not (math.isfinite(self.volume_ml) and self.volume_ml > 0.0):
+            raise ValueError("a volume is finite and above 0")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +59,8 @@ class MatchRule:
             registration and of outlines.
         gate_mm: centroids of no more distance may be one where nothing else says so.
         dilation_mm: lesions of one bone of no more distance, edge to edge, are one group too; 0 asks for a share alone.
+        part_share: a lesion without a partner that shares so much, or more, with one that has another may be a part of
+            it (`parts.with_parts`); None looks for no parts.
     """
 
     method: str
@@ -62,12 +68,15 @@ class MatchRule:
     link_mm: float
     gate_mm: float
     dilation_mm: float = 0.0
+    part_share: float | None = None
 
     def __post_init__(self) -> None:
         if not self.method or min(self.link_mm, self.dilation_mm) < 0.0 or self.gate_mm <= 0.0:
             raise ValueError("a rule has a name, link_mm and dilation_mm of 0 or more and gate_mm above 0")
         if not 0.0 < self.least_share <= 1.0:
             raise ValueError("least_share is a share")
+        if self.part_share is not None and not 0.0 < self.part_share <= self.least_share:
+            raise ValueError("part_share is a share, and no more than least_share")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,10 +1,11 @@
 """Lesions of two scans in one frame: what is one for the most part is one group, what is left is assigned.
 
 First the graph of lesions that share half of the smaller one or more, and of which one at least shares as much with no
-other: its connected components are groups. Lesions without such a partner are then paired one to one, so that all costs
-together are the least: those that share anything, then those not farther apart than `link_mm` edge to edge, then those
-whose centroids lie within `gate_mm` (Munkres' assignment, not the greedy one: clinical reference 8.2, cases M-1 and
-M-2).
+other: its connected components are groups. Of two with which a lesion shares the same, the one without a better partner
+has it. Lesions without such a partner are then paired one to one, so that all costs together are the least: those that
+share anything; then parts go to what they are parts of (`parts`); then those not farther apart than `link_mm` edge to
+edge, then those whose centroids lie within `gate_mm` (Munkres' assignment, not the greedy one: clinical reference 8.2,
+cases M-1 and M-2).
 
 Two points where the project's rule is stricter than overlap after a dilation of 10 mm [P]. Nearness, and touching,
 never make a split or a merger: a new lesion often lies beside an old one, and where disease is dense an error of
@@ -25,8 +26,9 @@ from scipy.sparse.csgraph import connected_components
 
 from operators.kernels.lesion_matching.contract import Lesion, LesionEvent, LesionGroup, MatchRule, event_of
 from operators.kernels.lesion_matching.gaps import Gaps, Shares
+from operators.kernels.lesion_matching.parts import with_parts
 
-LESION_MATCH = MatchRule(method="BMNODE_LESION_MATCH_V2", least_share=0.5, link_mm=10.0, gate_mm=25.0)
+LESION_MATCH = MatchRule(method="BMNODE_LESION_MATCH_V3", least_share=0.5, link_mm=10.0, gate_mm=25.0, part_share=0.2)
 """Distances of the clinical reference, 8.2; the rule itself is the project's."""
 
 _EQUAL = 1e-6
@@ -57,18 +59,16 @@ def match_lesions(
     if shared.shape != gaps.shape or not ((shared >= 0.0) & (shared <= 1.0)).all():
         raise ValueError("shares is a table of shares, (prior, current)")
     allowed = _may_share_a_bone(prior, current)
-    best = (shared == shared.max(axis=1, keepdims=True, initial=0.0)) | (
-        shared == shared.max(axis=0, keepdims=True, initial=0.0)
-    )
-    links = best & (shared >= rule.least_share)
+    links = _best(shared) & (shared >= rule.least_share)
     if rule.dilation_mm > 0.0:
         links |= (gaps <= rule.dilation_mm) & allowed
     ties = _ties(prior, current)
-    touching = np.where(shared > 0.0, 1.0 - shared, np.inf)
-    for costs, limit in ((touching, 1.0), (gaps, rule.link_mm), (_distances(prior, current), rule.gate_mm)):
-        free = allowed & ~links.any(axis=1)[:, None] & ~links.any(axis=0)[None, :]
-        for before, now in assign(np.where(free & (costs <= limit), costs + ties, np.inf), limit=limit + _EQUAL):
-            links[before, now] = True
+    links = _assigned(links, np.where(shared > 0.0, 1.0 - shared, np.inf), limit=1.0, allowed=allowed, ties=ties)
+    if rule.part_share is not None:
+        own = np.where(allowed, shared, 0.0)
+        links = with_parts(links, shares=own, ties=ties, prior=prior, current=current, least=rule.part_share)
+    for costs, limit in ((gaps, rule.link_mm), (_distances(prior, current), rule.gate_mm)):
+        links = _assigned(links, costs, limit=limit, allowed=allowed, ties=ties)
     return grouped(links, prior=prior, current=current)
 
 
@@ -90,6 +90,24 @@ def assign(costs: npt.NDArray[np.float64], *, limit: float) -> Pairs:
     table = np.hstack([np.where(costs <= limit, costs, never), alone])
     chosen = zip(*linear_sum_assignment(table), strict=True)
     return [(int(row), int(column)) for row, column in chosen if column < columns and costs[row, column] <= limit]
+
+
+def _best(shared: Shares) -> _Bools:
+    """Whether nothing shares more with one of the two, and nothing as much, unless it is the best of the other too."""
+    found = np.zeros(shared.shape, dtype=np.bool_)
+    tops = [shared == shared.max(axis=axis, keepdims=True, initial=0.0) for axis in (1, 0)]
+    for axis, top in zip((1, 0), tops, strict=True):
+        found |= top & (top.sum(axis=axis, keepdims=True) == 1)
+    return np.asarray(found | (tops[0] & tops[1]))
+
+
+def _assigned(links: _Bools, costs: Shares, *, limit: float, allowed: _Bools, ties: Shares) -> _Bools:
+    """The links, and the cheapest pairs of lesions that have none."""
+    found = links.copy()
+    free = allowed & ~links.any(axis=1, keepdims=True) & ~links.any(axis=0, keepdims=True)
+    for before, now in assign(np.where(free & (costs <= limit), costs + ties, np.inf), limit=limit + _EQUAL):
+        found[before, now] = True
+    return found
 
 
 def _may_share_a_bone(prior: Sequence[Lesion], current: Sequence[Lesion]) -> _Bools:

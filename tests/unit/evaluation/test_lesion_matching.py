@@ -205,7 +205,7 @@ def test_the_page_says_what_is_simulated_and_what_is_asked() -> None:
         assert headings
         assert all(line.endswith("(SIMULATED)") for line in headings)
         assert [line for line in target_lines() if line not in text] == []
-    assert "| ct | true | `BMNODE_LESION_MATCH_V2` | 1 | 0 | 4 | 5 | 4 | 0.800 | 1.000 | 0.889 | 0.750 |" in page(
+    assert "| ct | true | `BMNODE_LESION_MATCH_V3` | 1 | 0 | 4 | 5 | 4 | 0.800 | 1.000 | 0.889 | 0.750 |" in page(
         [report]
     )
     assert "| new | 3 | 1 |" in page([report])

@@ -41,7 +41,7 @@ def lesion_of(mask: CroppedMask) -> Lesion:
     """In a grid that starts at the origin."""
     middle = [(start + (size - 1) / 2) for start, size in zip(mask.origin, mask.values.shape, strict=True)]
     z, y, x = (value * 2.0 for value in middle)
-    return Lesion(centroid_mm=(x, y, z))
+    return Lesion(centroid_mm=(x, y, z), volume_ml=0.008 * mask.voxel_count)
 
 
 def matched(prior: list[CroppedMask], current: list[CroppedMask]) -> tuple[LesionGroup, ...]:
@@ -76,6 +76,30 @@ def test_a_split_lesion_is_compared_as_a_whole() -> None:
     (group,) = matched([box((4, 4, 4), (6, 6, 6))], [box((4, 4, 4), (2, 2, 2)), box((8, 8, 8), (2, 2, 2))])
     assert group == LesionGroup(event=LesionEvent.SPLIT, prior=(0,), current=(0, 1))
     assert group.change_percent(prior=[8.0], current=[3.0, 2.0]) == pytest.approx(-37.5)
+
+
+def test_a_remnant_that_reaches_beyond_is_a_part() -> None:
+    """Of two remnants at a lesion's ends one lies beyond it for the most part: a split; backwards in time a merger."""
+    whole, near, far = box((4, 4, 4), (4, 4, 10)), box((4, 4, 3), (4, 4, 3)), box((4, 4, 13), (4, 4, 3))
+    assert shares_of_smaller([whole], [near, far]).tolist() == [[pytest.approx(2 / 3), pytest.approx(1 / 3)]]
+    assert matched([whole], [near, far]) == (LesionGroup(event=LesionEvent.SPLIT, prior=(0,), current=(0, 1)),)
+    assert matched([near, far], [whole]) == (LesionGroup(event=LesionEvent.MERGED, prior=(0, 1), current=(0,)),)
+
+
+def test_a_new_lesion_that_touches_one_that_goes_on_is_new() -> None:
+    """There is no room for it in what was there, or the old one goes on about its own middle."""
+    whole, far = box((4, 4, 4), (4, 4, 10)), box((4, 4, 13), (4, 4, 3))
+    for goes_on in (box((4, 4, 4), (4, 4, 9)), box((5, 5, 8), (2, 2, 2))):
+        events = [(group.event, group.current) for group in matched([whole], [goes_on, far])]
+        assert events == [(LesionEvent.PERSISTENT, (0,)), (LesionEvent.NEW, (1,))]
+
+
+def test_a_part_in_two_lesions_belongs_to_the_one_that_has_no_other() -> None:
+    """A remnant that shares the same with two is that of the one that has none but it: two pairs, no tangle."""
+    prior = [box((4, 4, 2), (4, 4, 6)), box((4, 4, 8), (4, 4, 6))]
+    current = [box((5, 5, 7), (2, 2, 2)), box((4, 4, 9), (4, 4, 5))]
+    assert shares_of_smaller(prior, current)[:, 0].tolist() == [0.5, 0.5]
+    assert [(group.prior, group.current) for group in matched(prior, current)] == [((0,), (0,)), ((1,), (1,))]
 
 
 def test_two_that_grew_into_one_are_merged() -> None:
