@@ -35,8 +35,9 @@ have no truth: they are counted and in no figure [P]. A link between a candidate
 An event is true by what the masks show: a lesion that is now smaller than a voxel has disappeared, and one whose place,
 by the true motion of its bone, lies beyond the other field is not assessable.
 
-The rule in force, `{RULES[0].method}`, stands beside one that makes a group of all lesions of a bone whose masks come
-within 10 mm of each other, `{RULES[1].method}`.
+Each table names the rule that it was made with, the one that met or missed its target. The rule in force is named in
+[Registration](../explanation/registration.md). Beside it stands one that makes a group of all lesions of a bone whose
+masks come within 10 mm of each other, `{RULES[1].method}`.
 """
 
 
