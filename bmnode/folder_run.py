@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,18 +14,23 @@ from bmnode.clock import SystemClock
 from bmnode.config import Settings
 from bmnode.domain.follow_up_codes import NOT_COMPARED, FollowUp
 from bmnode.domain.ids import digest
+from bmnode.domain.ledger import LedgerEntry
 from bmnode.domain.pipelines import ReportProgress
-from bmnode.errors import NotFoundError
+from bmnode.errors import NotFoundError, ResultError
 from bmnode.priors.comparable import PriorRule
 from bmnode.priors.given import GivenPriors, GivenStudies, tell_of_given
 from bmnode.priors.reading import Site
 from bmnode.results.pictures import draw_pictures
+from bmnode.results.reading import read_object
 from bmnode.results.wire import load_result_set
 from bmnode.run.attempts import attempt_name
 from bmnode.run.child_runner import LocalChildRunner
 from bmnode.run.runner import RunOutcome, RunRequest
 from bmnode.selection.classify import classify
 from bmnode.selection.headers import StudyReading, read_study
+from bmnode.work.ledger import REPORT_CLASS, ledger_entry_of
+
+DAMAGED_REPORTS = "report(s) among the earlier files cannot be read: their numbers are in no history."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,14 +101,33 @@ def run_folder(
 def _told(settings: Settings, prior_dir: Path, reading: StudyReading, *, into: Path) -> GivenPriors:
     chosen = settings.priors
     given = GivenStudies.from_folder(prior_dir.absolute(), site=Site(zone=chosen.zone, issuer=chosen.issuer))
-    return tell_of_given(
-        given,
+    entries, damaged = _entries(given)
+    told = tell_of_given(
+        replace(given, entries=entries),
         [path for paths in reading.files.values() for path in paths],
         study_uid=reading.headers.study_uid,
         branch=classify(reading.headers).branch,
         rule=PriorRule(oldest=timedelta(days=chosen.oldest_days)),
         into=into,
     )
+    if not damaged:
+        return told
+    return replace(told, sentences=(*told.sentences, f"{damaged} {DAMAGED_REPORTS}"))
+
+
+def _entries(given: GivenStudies) -> tuple[tuple[LedgerEntry, ...], int]:
+    """What the node's own reports in the folder say of earlier studies, and how many of them cannot be read."""
+    found, damaged = [], 0
+    for item in (item for items in given.files.values() for item in items if item.sop_class_uid == REPORT_CLASS):
+        try:
+            entry = ledger_entry_of(read_object(item.path))
+        except ResultError:
+            damaged += 1
+            continue
+        if entry is not None:
+            found.append(entry)
+    replaced = {uid for entry in found for uid in entry.predecessor_uids}
+    return tuple(entry for entry in found if entry.report_uid not in replaced), damaged
 
 
 def _job_digest(settings: Settings, study_uid: str, *, inputs: tuple[Path, ...], priors: GivenPriors | None) -> str:

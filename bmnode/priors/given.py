@@ -11,6 +11,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from bmnode.domain.ids import is_safe_uid
+from bmnode.domain.ledger import LedgerEntry
 from bmnode.domain.study import Branch
 from bmnode.errors import NotFoundError
 from bmnode.priors.comparable import PriorReason, PriorRule
@@ -36,10 +37,17 @@ class GivenFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GivenStudies:
-    """An `OwnStore`: the studies in a folder, by Study Instance UID."""
+    """An `OwnStore`: the studies in a folder, by Study Instance UID.
+
+    Args:
+        files: of every study.
+        site: what holds where a study does not say.
+        entries: what the node's own reports among the files say.
+    """
 
     files: Mapping[str, tuple[GivenFile, ...]]
     site: Site
+    entries: tuple[LedgerEntry, ...] = ()
 
     @classmethod
     def from_folder(cls, folder: Path, *, site: Site) -> GivenStudies:
@@ -123,7 +131,7 @@ def tell_of_given(
         return GivenPriors(folder=into, compared="", sentences=told.sentences())
     found = _with_all(PriorSearch(store=given, rule=rule, place=PLACE).run(current), given, study_uid=study_uid)
     sorted_files = {item.study_uid: given.sorted_files(item.study_uid) for item in roles_of(found)}
-    told = told_of(current, found=found, files=sorted_files)
+    told = told_of(current, found=found, files=sorted_files, entries=given.entries)
     write_folder(into, told, files=sorted_files)
     return GivenPriors(folder=into, compared=compared(told, files=sorted_files), sentences=told.sentences())
 

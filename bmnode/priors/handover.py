@@ -23,6 +23,7 @@ from typing import Any
 
 from bmnode.domain.ids import is_safe_uid
 from bmnode.errors import InputError
+from bmnode.priors.burden import EarlierBurden
 
 SCHEMA = "bmnode-priors"
 SCHEMA_VERSION = 1
@@ -120,6 +121,7 @@ class PriorInput:
         explanation: one sentence for the SR.
         considered: every candidate, the most recent first.
         priors: those that are compared, the most recent first; empty unless `outcome` is FOUND.
+        history: the comparable ones of which the ledger has numbers, the first first.
     """
 
     study_uid: str
@@ -127,6 +129,7 @@ class PriorInput:
     explanation: str
     considered: tuple[Considered, ...] = ()
     priors: tuple[PriorStudy, ...] = ()
+    history: tuple[EarlierBurden, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.outcome is SearchOutcome.FOUND) != bool(self.priors):
@@ -197,6 +200,7 @@ def _to_json(told: PriorInput) -> dict[str, Any]:
             }
             for item in told.priors
         ],
+        "history": [item.to_json() for item in told.history],
     }
 
 
@@ -228,6 +232,7 @@ def _from_json(body: Mapping[str, Any], *, folder: Path) -> PriorInput:
             )
             for item in body["priors"]
         ),
+        history=tuple(EarlierBurden.from_json(item) for item in body.get("history", ())),  # none in folders of old
     )
 
 

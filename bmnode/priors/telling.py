@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bmnode.domain.ids import digest
-from bmnode.priors.examination import Examination
+from bmnode.domain.ledger import LedgerEntry, in_order
+from bmnode.domain.results import BurdenPoint, Outcome
+from bmnode.priors.burden import EarlierBurden
+from bmnode.priors.examination import Examination, tracer_family
 from bmnode.priors.handover import (
     PRIOR_FOLDER,
     PRIORS_FILE,
@@ -56,8 +59,13 @@ class PriorFiles:
         (self.reviews if says_something else self.images)[sop_instance_uid] = path
 
 
-def told_of(current: Examination, *, found: Found, files: Mapping[str, PriorFiles]) -> PriorInput:
-    """What a search came to, as an operator is told; `files` by Study Instance UID. Raises ValueError, KeyError."""
+def told_of(
+    current: Examination, *, found: Found, files: Mapping[str, PriorFiles], entries: Sequence[LedgerEntry] = ()
+) -> PriorInput:
+    """What a search came to, as an operator is told; `files` by Study Instance UID. Raises ValueError, KeyError.
+
+    `entries` is what the ledger has of the patient, or of patients that share the Patient ID.
+    """
     return PriorInput(
         study_uid=current.study_uid,
         outcome=found.outcome,
@@ -67,7 +75,30 @@ def told_of(current: Examination, *, found: Found, files: Mapping[str, PriorFile
             _told(item, roles=roles, current=current, found=found, files=files[item.study_uid])
             for item, roles in roles_of(found).items()
         ),
+        history=history_of(entries, current=current, found=found),
     )
+
+
+def history_of(entries: Sequence[LedgerEntry], *, current: Examination, found: Found) -> tuple[EarlierBurden, ...]:
+    """The numbers of comparable studies of the same branch, and of a tracer that shows the same; the first first.
+
+    A study on which two reports contradict each other is left out.
+    """
+    comparable = {item.candidate.study_uid: item.candidate for item in found.choice.judged if item.comparable}
+    family = None if current.tracer is None else tracer_family(current.tracer)
+    points: dict[str, BurdenPoint] = {}
+    contradicted = set()
+    for entry in in_order(entries):
+        candidate = comparable.get(entry.study_uid)
+        if candidate is None or entry.studied_on is None or entry.outcome is not Outcome.ASSESSED:
+            continue
+        its_family = None if candidate.tracer is None else tracer_family(candidate.tracer)
+        if current.branch is None or entry.branch != current.branch.value or its_family != family:
+            continue
+        point = BurdenPoint(studied_on=entry.studied_on, measurements=entry.measurements, synthetic=entry.synthetic)
+        if points.setdefault(entry.study_uid, point) != point:
+            contradicted.add(entry.study_uid)
+    return tuple(EarlierBurden(study_uid=uid, point=point) for uid, point in points.items() if uid not in contradicted)
 
 
 def compared(told: PriorInput, *, files: Mapping[str, PriorFiles]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from bmnode.domain.states import JobState
 from bmnode.errors import InputError
 from bmnode.priors.examination import Examination
 from bmnode.priors.handover import SearchOutcome, read_prior_input, write_prior_input
+from bmnode.priors.identity import patient_digest
 from bmnode.priors.search import Found
 from bmnode.priors.telling import PriorFiles, compared, roles_of, told_of, write_folder
-from bmnode.storage import Database, Instances, Jobs, Results
+from bmnode.storage import Database, Instances, Jobs, Ledger, Results
 
 FAILED = "The comparison with an earlier examination failed repeatedly: this report is of the present one alone."
 DELETED = "What was to be compared was deleted from the node meanwhile: this report is of the present one alone."
@@ -53,9 +55,12 @@ class PriorFolders:
     def fill(self, job_id: str, *, current: Examination, found: Found) -> PriorFolder:
         """The folder for what was found; the same finding gives the same folder. Raises OSError."""
         files = {item.study_uid: self._files(item.study_uid) for item in roles_of(found)}
-        told = told_of(current, found=found, files=files)
+        with self.database.read() as connection:
+            entries = Ledger(connection).of_patient(patient_digest(current.patient.patient_id))
+        told = told_of(current, found=found, files=files, entries=entries)
         what = compared(told, files=files)
-        name = digest((what, *told.sentences()))[:16]
+        past = [json.dumps(item.to_json(), sort_keys=True) for item in told.history]
+        name = digest((what, *told.sentences(), *past))[:16]
         path = self.results_dir / job_id / f"priors-{name}"
         write_folder(path, told, files=files)
         return PriorFolder(path=path, compared=what)

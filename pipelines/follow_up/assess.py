@@ -43,6 +43,7 @@ from operators.kernels.response.lesion_limits import (
     UptakeMetric,
     assess_lesion,
 )
+from pipelines.follow_up import nadir
 from pipelines.follow_up.changes import METHOD, changes_of
 from pipelines.follow_up.contract import Drawn, Matched
 from pipelines.follow_up.criteria import assessments
@@ -104,6 +105,7 @@ def assess_pair(matched: Matched) -> ResultSet:
             *((registered.why_not,) if registered.why_not else ()),
             *((ANEW,) if pair.is_anew else ()),
             *((SMALL,) if matched.groups else ()),
+            *nadir.sentences(pair.history, pair.result.measurements),
             *sentences,
             *(sentence_of(item) for item in found),
         ),

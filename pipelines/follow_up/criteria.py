@@ -29,6 +29,11 @@ Assessed = Assessment[Any, Any]
 
 BONE_ALONE = "RECIP asks for the volume of the whole body: here it is that of candidates in bone alone."
 NO_DATE = "The day on which the present treatment began is not known to the node."
+NO_RECIST = "RECIST 1.1 is not assessed: it needs soft-tissue parts of bone lesions, measured at baseline and at nadir."
+NO_PCWG3 = (
+    "PCWG3 2+2 is not assessed: it needs lesions that are followed from scan to scan, and the day on which treatment "
+    "began."
+)
 _FOCI: Mapping[Code, NewFocus] = MappingProxyType(
     {
         LesionType.SCLEROTIC: NewFocus.SCLEROTIC,
@@ -61,7 +66,7 @@ def _ct(matched: Matched) -> tuple[tuple[Assessed, ...], tuple[str, ...]]:
         new_foci=foci,
         weeks_since_treatment_change=None,
     )
-    return (assess_mda(inputs), assess_uicc(inputs), assess_who(inputs)), (NO_DATE,)
+    return (assess_mda(inputs), assess_uicc(inputs), assess_who(inputs)), (NO_DATE, NO_RECIST)
 
 
 def _pair(group: LesionGroup, matched: Matched) -> LesionPair:
@@ -139,7 +144,7 @@ def _bone_scan(matched: Matched) -> tuple[tuple[Assessed, ...], tuple[str, ...]]
         follow_up=_index(pair.result),
         interval_days=float(pair.prior.days_before),
     )
-    return (assess_bsi_change(inputs),), ()
+    return (assess_bsi_change(inputs),), (NO_PCWG3,)
 
 
 def _index(result: ResultSet) -> BsiScan:

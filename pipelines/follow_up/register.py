@@ -107,8 +107,8 @@ def _pair(result: ResultSet, prior: PriorStudy, *, study: StudyInput, assess_alo
 
 
 def _history(told: PriorInput, pair: Pair) -> tuple[BurdenPoint, ...]:
-    """Every earlier study that is compared in some role and has a result; the others are left out."""
-    found = []
+    """Every earlier study with numbers: of the ledger, and of the results that are at hand; the others are left out."""
+    found = {item.study_uid: item.point for item in told.history}
     for prior in told.priors:
         if prior.study_uid == pair.prior.study_uid:
             earlier = pair.earlier
@@ -116,13 +116,12 @@ def _history(told: PriorInput, pair: Pair) -> tuple[BurdenPoint, ...]:
             earlier = read_back(prior.results)
         else:
             continue
-        point = BurdenPoint(
+        found[prior.study_uid] = BurdenPoint(
             studied_on=prior.performed_on,
             measurements=earlier.result_set.measurements,
             synthetic=earlier.result_set.synthetic,
         )
-        found.append(point)
-    return tuple(sorted(found, key=lambda point: point.studied_on))
+    return tuple(sorted(found.values(), key=lambda point: point.studied_on))
 
 
 def _registered(pair: Pair, *, read: ReadScan) -> Registered:

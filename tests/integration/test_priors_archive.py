@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,16 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from bmnode.delivery.sender import CStoreSender
+from bmnode.domain.codes import Concept, Unit
+from bmnode.domain.ledger import LedgerEntry, LedgerPatient
 from bmnode.domain.peers import Peer
+from bmnode.domain.results import BurdenPoint, Measurement, Outcome
 from bmnode.domain.states import JobState
 from bmnode.errors import ChildCrashedError, PipelineFailedError, RunError
+from bmnode.priors.burden import EarlierBurden
 from bmnode.priors.handover import PriorRole, SearchOutcome
-from bmnode.storage import Jobs, PriorSearches, Studies
+from bmnode.priors.identity import patient_digest
+from bmnode.storage import Jobs, Ledger, PriorSearches, Studies
 from bmnode.testing.archive import ArchiveFaults, EmbeddedArchive
 from bmnode.testing.orthanc import OrthancPeer
 from bmnode.testing.ports import LOOPBACK, free_ports
@@ -84,6 +89,30 @@ def test_the_right_prior_of_six_is_moved_and_told(site: Hospital) -> None:
     assert site.job(current).state is JobState.SUCCEEDED
     assert set(site.audited("study_queried")) == {"success"}
     assert set(site.audited("prior_fetched")) == {"success"}
+
+
+def test_the_ledgers_numbers_of_the_prior_are_told(small: Hospital) -> None:
+    """What a report on the prior measured is told with it; numbers of the same Patient ID elsewhere are not."""
+    uids = small.archive_holds((PRIOR,))
+    number = Measurement(concept=Concept.BONE_SCAN_INDEX, value=2.5, unit=Unit.PERCENT, method="BSI_V1")
+    with small.node.database.write() as connection:
+        for uid in (uids["prior"], "1.2.3"):
+            entry = LedgerEntry(
+                report_uid=f"{uid}.9",
+                study_uid=uid,
+                patient=LedgerPatient(digest=patient_digest(PRIOR.patient)),
+                studied_on=date(2025, 9, 15),
+                branch="bone_scan",
+                pipeline="assesses 1",
+                outcome=Outcome.ASSESSED,
+                measurements=(number,),
+            )
+            Ledger(connection).put(entry)
+    small.select(small.send(CURRENT))
+    small.do_next(FlowName.PRIORS)
+    small.do_next(FlowName.RUN)
+    point = BurdenPoint(studied_on=date(2025, 9, 15), measurements=(number,))
+    assert small.told().history == (EarlierBurden(study_uid=uids["prior"], point=point),)
 
 
 def test_a_fetched_study_starts_no_job_and_one_that_is_sent_does(small: Hospital) -> None:

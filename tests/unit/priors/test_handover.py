@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bmnode.domain.codes import Concept, Derivation, Unit
+from bmnode.domain.results import BurdenPoint, Measurement
 from bmnode.errors import InputError
+from bmnode.priors.burden import EarlierBurden
 from bmnode.priors.handover import (
     PRIORS_FILE,
     Considered,
@@ -55,6 +59,22 @@ def test_what_is_written_is_read_again_with_absolute_paths(tmp_path: Path) -> No
     assert read.prior(PriorRole.BASELINE) == read.prior(PriorRole.LATEST) == read.priors[0]
     assert read.prior(PriorRole.NADIR) is None
     assert (read.priors[0].performed_on, read.priors[0].caveats) == (PRIOR.performed_on, PRIOR.caveats)
+
+
+def test_the_history_comes_back_number_by_number(tmp_path: Path) -> None:
+    """Value, unit, method and derivation of each; a folder of an older version has none."""
+    number = Measurement(
+        concept=Concept.SUV_BW, value=0.1 + 0.2, unit=Unit.SUV_BW, method="M_V1", derivation=Derivation.MAXIMUM
+    )
+    plain = replace(number, derivation=None)
+    point = BurdenPoint(studied_on=date(2025, 3, 1), measurements=(number, plain), synthetic=True)
+    history = (EarlierBurden(study_uid="1.2", point=point),)
+    write_prior_input(replace(TOLD, history=history), tmp_path)
+    assert read_prior_input(tmp_path).history == history
+    body = json.loads((tmp_path / PRIORS_FILE).read_text())
+    del body["history"]
+    (tmp_path / PRIORS_FILE).write_text(json.dumps(body))
+    assert read_prior_input(tmp_path).history == ()
 
 
 def test_every_candidate_gets_a_sentence() -> None:
