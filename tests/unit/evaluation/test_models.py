@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bmnode.domain.evaluations import Verdict
-from bmnode.domain.model_evaluations import ModelRow
+from bmnode.domain.model_evaluations import CohortCount, ModelReport, ModelRow
+from bmnode.models.bundle import Bundle
+from bmnode.models.layout import CARD
 from pipelines.evaluation.models.curves import Detection, area_under_curve, correlation, mean, sensitivity_at
 from pipelines.evaluation.models.goals import CONSPICUOUS, Quantity
+from pipelines.evaluation.models.into_bundle import put_in
 from pipelines.evaluation.models.records import FoundCandidate, ScanRecord, WayRecord
 from pipelines.evaluation.models.table import rows_of
+from tests.support.bundles import write_bundle
 
 _SCORES = st.lists(st.floats(0.0, 1.0), max_size=12)
 
@@ -144,3 +149,23 @@ def test_a_refused_scan_is_in_no_figure() -> None:
     rows = rows_of([_record(1), refused], cohort="few", judged=True)
     assert _row(rows, Quantity.SENSITIVITY_ONE, "ANT", CONSPICUOUS).thresholds.n == 1
     assert _row(rows, Quantity.INDEX_R, "both", "all").thresholds.value is None
+
+
+def test_a_bundle_carries_its_evaluation(tmp_path: Path) -> None:
+    """Report and card have the figures, beside the thresholds'; the bundle is whole, and another one than before."""
+    folder = write_bundle(tmp_path / "bundle")
+    before = Bundle.from_folder(folder)
+    rows = rows_of([_record(1), _record(2)], cohort="few", judged=True)
+    count = CohortCount(name="few", seed=5, patients=2, refused=0, not_used=1)
+    report = ModelReport(model=str(before.id), pipeline="1+0", cohorts=(count,), rows=rows)
+    after = put_in(folder, report)
+    (dice,) = [
+        item for item in after.evaluation.figures if item.quantity.startswith("few: skeleton Dice, mean of parts, A")
+    ]
+    assert (dice.value, dice.thresholds, dice.n) == (0.95, 0.5, 2)
+    card = (folder / CARD).read_text(encoding="utf-8")
+    assert "| few | skeleton Dice, mean of parts | ANT | 0.950" in card
+    assert "## Limits" in card
+    assert after.digest != before.digest
+    with pytest.raises(ValueError, match="of another"):
+        put_in(folder, dataclasses.replace(report, model="another 1.0.0"))
