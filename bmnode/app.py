@@ -151,8 +151,9 @@ def build_runner(settings: Settings, *, log_path: Path, clock: Clock) -> LocalCh
 
     Raises NotFoundError, ConfigError, BundleRefusedError where a model that was chosen cannot be used.
     """
+    command = (sys.executable, "-m", CHILD_MODULE, *model_arguments(chosen_models(settings)))
     return LocalChildRunner(
-        options=ChildOptions(command=(*_child_command(), *model_arguments(chosen_models(settings))), log_path=log_path),
+        options=ChildOptions(command=command, log_path=log_path),
         limits=RunLimits(timeout_s=settings.run.timeout_s, jobs_per_child=settings.run.restart_child_after_jobs),
         clock=clock,
     )
@@ -276,10 +277,6 @@ def build_exporters(settings: Settings, *, database: Database) -> tuple[AuditExp
         )
         for place in places
     )
-
-
-def _child_command() -> tuple[str, ...]:
-    return (sys.executable, "-m", CHILD_MODULE)
 
 
 class Labeller:
