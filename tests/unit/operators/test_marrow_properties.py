@@ -68,10 +68,12 @@ def test_however_the_map_is_stored_the_same_voxels_are_meant(
     """Axial, coronal or sagittal, from either end: as many candidates, of the same voxels."""
     adc, high_b, region = spine(seed)
     plain = found(adc, high_b if with_high_b else None, region, geometry())
-    turned_adc, turned_b, turned_region = (
-        np.ascontiguousarray(np.flip(item, tuple(flips)).transpose(order)) for item in (adc, high_b, region)
+    turned_adc, turned_b = (
+        np.ascontiguousarray(np.flip(item, tuple(flips)).transpose(order)) for item in (adc, high_b)
     )
-    turned = found(turned_adc, turned_b if with_high_b else None, turned_region, geometry(tuple(order), flips))
+    turned_region = np.ascontiguousarray(np.flip(region, tuple(flips)).transpose(order))
+    grid = geometry(tuple(order), flips)
+    turned = found(turned_adc, turned_b if with_high_b else None, turned_region, grid)
     assert len(turned) == len(plain) == 2
     expected = np.flip(union(plain, SHAPE), tuple(flips)).transpose(order)
     assert np.mean(union(turned, expected.shape)[expected]) > 0.99

@@ -24,9 +24,8 @@ def stored(plain: SpineMap, *, order: tuple[int, ...], flips: frozenset[int]) ->
         matrix[:3, 3] += matrix[:3, axis] * (SHAPE[axis] - 1)
         matrix[:3, axis] *= -1.0
     matrix[:3, :3] = matrix[:3, list(order)]
-    adc, region = (
-        np.ascontiguousarray(np.flip(item, tuple(flips)).transpose(order)) for item in (plain.adc, plain.region)
-    )
+    adc = np.ascontiguousarray(np.flip(plain.adc, tuple(flips)).transpose(order))
+    region = np.ascontiguousarray(np.flip(plain.region, tuple(flips)).transpose(order))
     geometry = VolumeGeometry.from_matrix(
         matrix,
         shape=(adc.shape[0], adc.shape[1], adc.shape[2]),

@@ -162,8 +162,8 @@ def test_what_cannot_be_measured_says_why() -> None:
     assert body_collapse(Bone.L3, replace(built, canal=np.zeros_like(built.canal)), limits=limits()) is Unmeasured.CUT
 
 
-@pytest.mark.parametrize("wrong", [{"thickest_mm": 0.0}, {"alike": 1.0}])
-def test_limits_that_cannot_be_followed_are_refused(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(("thickest_mm", "alike"), [(0.0, 0.2), (2.0, 1.0)])
+def test_limits_that_cannot_be_followed_are_refused(thickest_mm: float, alike: float) -> None:
     """A limit beyond its range is refused when the profile is read."""
     with pytest.raises(ValueError, match="slices"):
-        replace(limits(), **wrong)
+        CollapseLimits(heights=limits().heights, thickest_mm=thickest_mm, alike=alike)
