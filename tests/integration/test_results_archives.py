@@ -18,7 +18,10 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender
+from bmnode.delivery.stow import StowSender
 from bmnode.domain.objects import OutputOptions, ResultKind, SegEncoding
+from bmnode.domain.peers import SendBy
+from bmnode.domain.study import Branch
 from bmnode.results.context import ResultObject
 from bmnode.results.write import write_results
 from bmnode.testing.archive import EmbeddedArchive
@@ -30,7 +33,7 @@ from tests.unit.results import registrations, result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
 
 PICTURES = dataclasses.replace(CONTEXT, output=OutputOptions(pictures=True, document=True))
-KINDS = ("slices", "deflated", "label_map", "planar", "spect", "refused")
+KINDS = ("slices", "deflated", "label_map", "planar", "spect", "branches", "refused")
 
 
 def slices(folder: Path) -> tuple[ResultObject, ...]:
@@ -96,12 +99,41 @@ def refused(folder: Path) -> tuple[ResultObject, ...]:
     )
 
 
+BRANCHES: dict[str, Callable[[Path], sources.SourceSeries]] = {
+    "pet": lambda folder: sources.classic_slices(folder, sources.PT, "PT", oblique=True),
+    "mr": lambda folder: sources.classic_slices(folder, sources.MR, "MR"),
+    "enhanced_mr": sources.enhanced_mr,
+}
+
+
+def branches(folder: Path) -> tuple[ResultObject, ...]:
+    """The other kinds of slices, each with lesions, without one, and as a superscan."""
+    objects: list[ResultObject] = []
+    for name, make in BRANCHES.items():
+        series = make(folder / name / "in")
+        branch = Branch.PET_CT if name == "pet" else Branch.MRI
+        for outcome, about in (
+            ("positive", result_sets.volumetric),
+            ("negative", result_sets.negative_volumetric),
+            ("superscan", result_sets.superscan),
+        ):
+            context = dataclasses.replace(PICTURES, job_digest=f"{name} {outcome}")
+            objects += write_results(
+                about(series, branch=branch),
+                source_files=series.files,
+                out_dir=folder / name / outcome,
+                context=context,
+            )
+    return tuple(objects)
+
+
 MAKERS: dict[str, Callable[[Path], tuple[ResultObject, ...]]] = {
     "slices": slices,
     "deflated": deflated,
     "label_map": label_map,
     "planar": planar,
     "spect": spect,
+    "branches": branches,
     "refused": refused,
 }
 
@@ -189,6 +221,49 @@ def test_the_embedded_archive_takes_all_by_c_store(
         held = {item.sop_instance_uid: pydicom.dcmread(item.path) for item in archive.instances()}
     for item in objects:
         assert as_sent(held[item.sop_instance_uid]) == as_sent(pydicom.dcmread(item.path))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_embedded_archive_takes_all_by_stow(
+    name: str, written: Callable[[str], tuple[ResultObject, ...]], tmp_path: Path
+) -> None:
+    """One request stores them all without a failure or a warning, byte for byte as they were sent."""
+    objects = written(name)
+    with EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE") as archive:
+        answer = stow(f"{archive.dicomweb_url}/studies", [item.path for item in objects])
+        held = {item.sop_instance_uid: item.path.read_bytes() for item in archive.instances()}
+    assert answer.status == 200
+    assert (set(answer.stored), answer.complaints) == ({item.sop_instance_uid for item in objects}, ())
+    assert held == {item.sop_instance_uid: item.path.read_bytes() for item in objects}
+
+
+def test_the_embedded_archive_stores_what_it_can_by_stow(
+    written: Callable[[str], tuple[ResultObject, ...]], tmp_path: Path
+) -> None:
+    """What is no DICOM file fails alone, with a reason; a request of nothing else stores nothing."""
+    (tmp_path / "no.dcm").write_bytes(b"no object" * 40)
+    (root, *_) = written("refused")
+    with EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE") as archive:
+        url = f"{archive.dicomweb_url}/studies"
+        mixed = stow(url, [tmp_path / "no.dcm", root.path])
+        nothing = stow(url, [tmp_path / "no.dcm"])
+        held = [item.sop_instance_uid for item in archive.instances()]
+    assert (mixed.status, mixed.stored, nothing.status, nothing.stored) == (202, (root.sop_instance_uid,), 409, ())
+    assert [reason for answer in (mixed, nothing) for _, reason in answer.complaints] == [0xC000, 0xC000]
+    assert held == [root.sop_instance_uid]
+
+
+def test_the_node_stores_in_the_embedded_archive_by_stow(
+    written: Callable[[str], tuple[ResultObject, ...]], tmp_path: Path
+) -> None:
+    """The node's own sender is answered in the way that it asks for."""
+    objects = written("slices")
+    with EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE") as archive:
+        peer = dataclasses.replace(archive.as_peer(), send_by=(SendBy.STOW_RS,), dicomweb_url=archive.dicomweb_url)
+        results = StowSender(environment={}).send(peer, [item.path for item in objects])
+        held = {item.sop_instance_uid for item in archive.instances()}
+    assert all(item.accepted for item in results)
+    assert held == {item.sop_instance_uid for item in objects}
 
 
 def check_kept(orthanc: OrthancPeer, objects: tuple[ResultObject, ...]) -> None:

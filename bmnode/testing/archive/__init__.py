@@ -1,4 +1,4 @@
-"""An archive in this process: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET and storage commitment on loopback.
+"""An archive in this process: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET, storage commitment and STOW-RS on loopback.
 
 For the demo and for tests. It runs through the same contract tests as Debian's Orthanc.
 """

@@ -26,6 +26,8 @@ from bmnode.testing.archive.commitment import CommitmentRoute
 from bmnode.testing.archive.faults import ArchiveFaults, FaultSwitch
 from bmnode.testing.archive.handlers import Services
 from bmnode.testing.archive.index import ArchiveIndex, IndexedInstance
+from bmnode.testing.archive.keep import Shelf
+from bmnode.testing.archive.web import WebService
 from bmnode.testing.ports import LOOPBACK
 
 _MODELS = ("1.2.840.10008.5.1.4.1.2.1.", "1.2.840.10008.5.1.4.1.2.2.")  # Patient Root, Study Root: PS3.4 C.6
@@ -68,6 +70,7 @@ class EmbeddedArchive:
         self._faults = FaultSwitch()
         self._association_count = 0
         self._store_count = 0
+        self._web: WebService | None = None
         self._services = Services(
             directory=directory,
             ae=self._ae,
@@ -105,6 +108,9 @@ class EmbeddedArchive:
 
     def stop(self) -> None:
         """Stop listening and end the associations; the files stay."""
+        if self._web is not None:
+            self._web.close()
+            self._web = None
         if self._server is None:
             return
         for reporter in self._services.reporters:
@@ -123,6 +129,13 @@ class EmbeddedArchive:
         if self._server is None or self._server.socket is None:
             raise RuntimeError("the archive is not started")
         return int(self._server.socket.getsockname()[1])
+
+    @property
+    def dicomweb_url(self) -> str:
+        """The root of its DICOMweb, which takes STOW-RS and is served from the first time that it is asked for."""
+        if self._web is None:
+            self._web = WebService(Shelf(directory=self._services.directory, index=self._services.index))
+        return self._web.url
 
     def as_peer(self, name: str = "archive") -> Peer:
         """How a node declares this archive."""

@@ -20,6 +20,7 @@ from bmnode.domain.peers import Peer
 from bmnode.testing.archive import commitment, query
 from bmnode.testing.archive.faults import FaultSwitch
 from bmnode.testing.archive.index import ArchiveIndex, IndexedInstance, Level
+from bmnode.testing.archive.keep import Shelf
 
 _SUCCESS, _PENDING, _CANCELLED = 0x0000, 0xFF00, 0xFE00
 _IDENTIFIER_MISMATCH = 0xA900  # PS3.4 Tables C.4-1 to C.4-3
@@ -74,18 +75,11 @@ class Services:
             return _CANNOT_UNDERSTAND
         if self.index.get(uid) is not None:
             return _SUCCESS
-        final = self.directory / f"{uid}.dcm"
-        partial = self.directory / f"{uid}.{threading.get_ident()}.part"
         try:
-            partial.write_bytes(event.encoded_dataset())
-            IndexedInstance.from_file(partial)
-            partial.replace(final)
-            self.index.add(IndexedInstance.from_file(final))
+            Shelf(directory=self.directory, index=self.index).keep(event.encoded_dataset())
         except OSError:
-            partial.unlink(missing_ok=True)
             return _OUT_OF_RESOURCES
-        except (ValueError, AttributeError, EOFError):
-            partial.unlink(missing_ok=True)
+        except ValueError:
             return _CANNOT_UNDERSTAND
         return _SUCCESS
 

@@ -171,12 +171,40 @@ def negative(series: SourceSeries, *, branch: Branch = Branch.CT) -> ResultSet:
     )
 
 
-def refused(series: SourceSeries, *, reason: Reason = Reason.MISSING_PIXEL_DATA) -> ResultSet:
+def negative_volumetric(series: SourceSeries, *, branch: Branch) -> ResultSet:
+    """Assessed, nothing found: the bone alone is segmented."""
+    few = volumetric(series, branch=branch)
+    bone = dataclasses.replace(few.segmentations[0], segments=few.segmentations[0].segments[-1:])
+    return dataclasses.replace(
+        few, findings=(), measurements=(_count(0),), evaluations=(), segmentations=(bone,), notices=()
+    )
+
+
+def superscan(series: SourceSeries, *, branch: Branch) -> ResultSet:
+    """One lesion that is all the bone there is."""
+    few = volumetric(series, branch=branch)
+    first, _, bone = few.segmentations[0].segments
+    whole = dataclasses.replace(first, mask=bone.mask)
+    volume = dataclasses.replace(
+        few.findings[0].measurements[0], value=bone.mask.voxel_count * few.segmentations[0].geometry.voxel_volume_ml
+    )
+    return dataclasses.replace(
+        few,
+        findings=(dataclasses.replace(few.findings[0], measurements=(volume,)),),
+        measurements=(_count(1),),
+        segmentations=(dataclasses.replace(few.segmentations[0], segments=(whole, bone)),),
+        notices=("A possible superscan: lesions cannot be told apart.",),
+    )
+
+
+def refused(
+    series: SourceSeries, *, reason: Reason = Reason.MISSING_PIXEL_DATA, branch: Branch | None = None
+) -> ResultSet:
     """Not assessable."""
     return ResultSet(
         study_uid=series.study_uid,
         outcome=Outcome.NOT_ASSESSABLE,
-        branch=None,
+        branch=branch,
         input_series_uids=(series.series_uid,),
         refusal=Refusal(reason=reason, explanation="The images of the study have no pixel data."),
     )
