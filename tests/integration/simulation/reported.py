@@ -1,10 +1,10 @@
-"""What is written of a ball around every lesion, and where other programs see it."""
+"""What is written of every lesion of an image, and where other programs see it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +30,13 @@ from bmnode.domain.study import Branch
 from bmnode.results.context import ResultObject
 from bmnode.results.write import write_results
 from operators.readers.volume import ImageVolume, read_volume
-from operators.simulation.anatomy.bones import Bone, Side
+from operators.simulation.anatomy.bones import Side
 from operators.simulation.disease.facts import LesionFacts
+from tests.integration.simulation.painted import RADIUS_MM
 from tests.support.nrrd import read_nrrd
 from tests.support.validators import program, run
 from tests.unit.results.result_sets import CONTEXT
 
-FRAME_UID = "1.2.3.4"
-RADIUS_MM = 7.0
-"""Of the ball that stands for a lesion; neighbouring ribs' lesions lie about 25 mm apart."""
 VIEWS = {"399321004": "anterior", "399001007": "posterior"}
 """SNOMED CT codes of DICOM's CID 26."""
 SIDES = {Side.LEFT: Laterality.LEFT, Side.RIGHT: Laterality.RIGHT, None: None}
@@ -48,7 +46,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reported:
-    """What was written of the lesions that an image holds, and the image's files."""
+    """What was written of the lesions of an image, and the image's files."""
 
     files: tuple[Path, ...]
     lesions: tuple[LesionFacts, ...]
@@ -64,12 +62,12 @@ class Reported:
 
 
 def report(files: Sequence[Path], facts: Sequence[LesionFacts], *, branch: Branch, out: Path) -> Reported:
-    """Read the series as the branches do and report a ball of voxels around every lesion that it holds."""
+    """Read the series as the branches do and report the voxels of every lesion painted in it (`painted`)."""
     # The order of files says nothing of the order of slices.
     volume = read_volume(files[::-1])
     masks = dict(_masks(volume, facts))
     header = dcmread(files[0], stop_before_pixels=True)
-    lesions = tuple(lesion for lesion in facts if lesion.name in masks)
+    lesions = tuple(facts)
     segments, findings = [], []
     for number, lesion in enumerate(lesions, 1):
         mask = CroppedMask.from_array(masks[lesion.name])
@@ -124,24 +122,10 @@ def report(files: Sequence[Path], facts: Sequence[LesionFacts], *, branch: Branc
 
 
 def _masks(volume: ImageVolume, facts: Sequence[LesionFacts]) -> Iterator[tuple[str, BoolArray]]:
-    """The voxels within the radius of each lesion's centre, and the one nearest to it; each voxel once."""
-    taken = np.zeros(volume.array.shape, dtype=np.bool_)
-    to_index = np.linalg.inv(volume.geometry.matrix)
-    reach = np.ceil(RADIUS_MM / np.asarray(volume.geometry.spacing_mm)).astype(int) + 1
-    for lesion in facts:
-        middle = np.rint((to_index @ np.append(lesion.centre_lps, 1.0))[:3]).astype(int)
-        if np.any(middle - reach < 0) or np.any(middle + reach >= volume.array.shape):
-            continue
-        box = tuple(slice(at - step, at + step + 1) for at, step in zip(middle, reach, strict=True))
-        index = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij"), axis=-1)
-        points = index @ volume.geometry.matrix[:3, :3].T + volume.geometry.matrix[:3, 3]
-        mask = np.zeros_like(taken)
-        mask[box] = np.linalg.norm(points - np.array(lesion.centre_lps), axis=-1) <= RADIUS_MM
-        mask[tuple(middle)] = True
-        mask &= ~taken
-        if mask[tuple(middle)]:
-            taken |= mask
-            yield lesion.name, mask
+    """The voxels of each lesion by its number; the brightest of an image has the last, whatever the image's scale."""
+    numbers = np.rint(volume.array / volume.array.max() * len(facts)).astype(int)
+    for number, lesion in enumerate(facts, 1):
+        yield lesion.name, numbers == number
 
 
 def _key_slice(mask: CroppedMask, volume: ImageVolume) -> ImagePolygon:
@@ -197,17 +181,37 @@ def frame_affines(files: Sequence[Path]) -> dict[tuple[str, int], FloatArray]:
     found: dict[tuple[str, int], FloatArray] = {}
     for file in files:
         header = dcmread(file, stop_before_pixels=True)
-        detector: Dataset = header.DetectorInformationSequence[0] if "DetectorInformationSequence" in header else header
-        row, column = (
-            np.array(detector.ImageOrientationPatient[part], dtype=float) for part in (slice(3), slice(3, 6))
-        )
-        first = np.array(detector.ImagePositionPatient, dtype=float)
-        down, across = (float(value) for value in header.PixelSpacing)
-        step = np.cross(row, column) * float(header.get("SpacingBetweenSlices") or 0.0)
-        for number in range(1, int(header.get("NumberOfFrames") or 1) + 1):
-            origin = first + step * (number - 1)
-            found[str(header.SOPInstanceUID), number] = np.stack([row * across, column * down, origin], axis=1)
+        places = _frame_places(header) if "SharedFunctionalGroupsSequence" in header else _stack_places(header)
+        for number, (orientation, first, spacing) in enumerate(places, 1):
+            row, column = orientation[:3], orientation[3:]
+            down, across = spacing
+            found[str(header.SOPInstanceUID), number] = np.stack([row * across, column * down, first], axis=1)
     return found
+
+
+def _stack_places(header: Dataset) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+    """Orientation, position and spacing of each frame of one image, or of a tomogram: the signed way from the first."""
+    place: Dataset = header.DetectorInformationSequence[0] if "DetectorInformationSequence" in header else header
+    orientation, first = (_numbers(place[key].value) for key in ("ImageOrientationPatient", "ImagePositionPatient"))
+    step = np.cross(orientation[:3], orientation[3:]) * float(header.get("SpacingBetweenSlices") or 0.0)
+    for index in range(int(header.get("NumberOfFrames") or 1)):
+        yield orientation, first + step * index, _numbers(header.PixelSpacing)
+
+
+def _frame_places(header: Dataset) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+    """The same of each frame of an enhanced object, shared by all or its own."""
+    shared = header.SharedFunctionalGroupsSequence[0]
+    for frame in header.PerFrameFunctionalGroupsSequence:
+        groups = {**{item.keyword: item.value[0] for item in shared}, **{item.keyword: item.value[0] for item in frame}}
+        yield (
+            _numbers(groups["PlaneOrientationSequence"].ImageOrientationPatient),
+            _numbers(groups["PlanePositionSequence"].ImagePositionPatient),
+            _numbers(groups["PixelMeasuresSequence"].PixelSpacing),
+        )
+
+
+def _numbers(values: Iterable[object]) -> FloatArray:
+    return np.array([float(str(value)) for value in values])
 
 
 def outline_places(path: Path, files: Sequence[Path]) -> dict[str, FloatArray]:
@@ -251,11 +255,3 @@ def astray(found: Reported, folder: Path) -> Iterator[str]:
             centre = points.mean(axis=0)
             if np.linalg.norm(centre - lesion.centre_lps) > found.voxel_mm:
                 yield f"{lesion.name}: the {what} lies {np.linalg.norm(centre - lesion.centre_lps):.1f} mm off"
-
-
-# --- tomography ------------------------------------------------------------------------
-
-
-def bones(found: Reported) -> set[Bone]:
-    """The bones whose lesions were reported."""
-    return {lesion.bone for lesion in found.lesions}
