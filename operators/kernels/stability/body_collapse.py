@@ -12,7 +12,7 @@ from bmnode.domain.bones import VERTEBRAE, Bone
 from bmnode.domain.geometry import BoolArray
 from operators.kernels.morphology import Spacing
 from operators.kernels.stability.body_heights import HeightLimits, OutlinedBody, outlined_body
-from operators.kernels.stability.collapse import Collapse, collapse, sound_neighbours
+from operators.kernels.stability.collapse import MILD_FROM, Collapse, collapse, sound_neighbours
 
 _MEASURED = VERTEBRAE[VERTEBRAE.index(Bone.C3) : VERTEBRAE.index(Bone.L5) + 1]
 """C1 has no body, that of C2 bears the dens."""
@@ -67,7 +67,8 @@ class BodyCollapse:
 
     Args:
         found: against its neighbours.
-        noise_fraction: a loss that the image's slices cannot tell from none: one slice of the reference's height.
+        noise_fraction: a loss that may be none: less than Genant's mildest fracture, of which bodies differ by nature,
+            or one slice of the reference's height where that is more.
         involved_fraction: share of the body that is lesion, 0 to 1.
     """
 
@@ -100,7 +101,7 @@ def body_collapse(vertebra: Bone, spine: OutlinedSpine, *, limits: CollapseLimit
     lowest = min(sum(heights) / len(references) for heights in zip(*(r.in_order for r in references), strict=True))
     return BodyCollapse(
         found=collapse(own.heights, neighbours=references),
-        noise_fraction=min(spine.spacing_mm[0] / lowest, 0.49),
+        noise_fraction=min(max(spine.spacing_mm[0] / lowest, MILD_FROM), 0.49),
         involved_fraction=float(np.mean(spine.diseased[own.mask])),
     )
 
