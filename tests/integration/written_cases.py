@@ -19,6 +19,7 @@ from tests.unit.results.result_sets import CONTEXT
 from tests.unit.scintigraphy import scans
 
 Make = Callable[[Path], tuple[sources.SourceSeries, ResultSet]]
+_Series = Callable[[Path], sources.SourceSeries]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Case:
         return [item.path for item in self.objects if item.kind is kind]
 
 
-def _volumetric(make: Callable[[Path], sources.SourceSeries], branch: Branch, *, synthetic: bool = False) -> Make:
+def _volumetric(make: _Series, branch: Branch, *, synthetic: bool = False) -> Make:
     def build(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
         series = make(folder)
         return series, result_sets.volumetric(series, branch=branch, synthetic=synthetic)
@@ -42,7 +43,7 @@ def _volumetric(make: Callable[[Path], sources.SourceSeries], branch: Branch, *,
     return build
 
 
-def _classic(sop_class: str, modality: str, *, oblique: bool = False) -> Callable[[Path], sources.SourceSeries]:
+def _classic(sop_class: str, modality: str, *, oblique: bool = False) -> _Series:
     return lambda folder: sources.classic_slices(folder, sop_class, modality, oblique=oblique)
 
 
@@ -102,7 +103,47 @@ def _registered(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
     return series, dataclasses.replace(result_sets.volumetric(series), registrations=found)
 
 
+def _of_a_branch(make: _Series, branch: Branch) -> dict[str, Make]:
+    """What else a branch may say of a study of slices: nothing, everything, or that it cannot be judged."""
+
+    def build(about: Callable[[sources.SourceSeries], ResultSet]) -> Make:
+        def written(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+            series = make(folder)
+            return series, about(series)
+
+        return written
+
+    return {
+        "negative": build(lambda series: result_sets.negative_volumetric(series, branch=branch)),
+        "superscan": build(lambda series: result_sets.superscan(series, branch=branch)),
+        "refused": build(lambda series: result_sets.refused(series, branch=branch)),
+    }
+
+
+def _negative_planar(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.planar_bone_scan(folder)
+    return series, result_sets.negative(series, branch=Branch.BONE_SCAN)
+
+
+def _refused_planar(folder: Path) -> tuple[sources.SourceSeries, ResultSet]:
+    series = sources.planar_bone_scan(folder)
+    return series, result_sets.refused(series, branch=Branch.BONE_SCAN)
+
+
+_BRANCHES: dict[str, tuple[_Series, Branch]] = {
+    "ct": (_classic(sources.CT, "CT"), Branch.CT),
+    "pet": (_classic(sources.PT, "PT", oblique=True), Branch.PET_CT),
+    "mr": (_classic(sources.MR, "MR"), Branch.MRI),
+    "spect": (sources.spect_recon, Branch.SPECT),
+}
 CASES: dict[str, Make] = {
+    **{
+        f"{outcome}_{name}": case
+        for name, (make, branch) in _BRANCHES.items()
+        for outcome, case in _of_a_branch(make, branch).items()
+    },
+    "negative_planar": _negative_planar,
+    "refused_planar": _refused_planar,
     "registered": _registered,
     "every_bone": _every_bone,
     "ct": _volumetric(_classic(sources.CT, "CT"), Branch.CT),
@@ -130,6 +171,9 @@ CONTEXTS = {
     "real_bone_scan": _PICTURES,
     "refused": _PICTURES,
     "superscan": _PICTURES,
+    "superscan_pet": _PICTURES,
+    "negative_pet": _PICTURES,
+    "negative_planar": _PICTURES,
     "negative": dataclasses.replace(
         CONTEXT,
         predecessors=(
