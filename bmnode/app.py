@@ -13,6 +13,7 @@ import structlog
 
 from bmnode.archive import ArchiveLimits, FindScu, StudyMover
 from bmnode.archive.association import Caller
+from bmnode.archive.commit import CommitmentScu
 from bmnode.assembly import Assembler, QuietTime
 from bmnode.clock import Clock, SystemClock
 from bmnode.config import Settings
@@ -189,6 +190,8 @@ def build_worker(live: LiveSettings, *, database: Database, clock: Clock) -> Wor
             longest_retry_s=settings.delivery.longest_retry_s,
             give_up_after_s=settings.delivery.give_up_after_h * _HOUR_S,
         ),
+        commitment=CommitmentScu(Caller(ae_title=settings.node.ae_title, clock=clock, tls=settings.tls.files)),
+        commitment_wait_s=settings.delivery.commitment_wait_s,
         delivered=Labeller(live.peer),
         priors=_prior_options(live, database=database, clock=clock) if settings.priors.look else None,
         read_entry=read_ledger_entry,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -66,7 +66,7 @@ class Caller:
         contexts: Sequence[PresentationContext],
         *,
         roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
-        store: Callable[[evt.Event], int] | None = None,
+        handlers: Sequence[evt.EventHandlerType] = (),
     ) -> Iterator[Association]:
         """An association in which the first context was accepted; released afterwards, aborted where that fails.
 
@@ -81,7 +81,7 @@ class Caller:
             contexts=list(contexts),
             ae_title=peer.ae_title,
             ext_neg=list(roles) or None,
-            evt_handlers=[] if store is None else [(evt.EVT_C_STORE, store)],
+            evt_handlers=list(handlers),
             tls_args=call_by_tls(peer, self.tls),
         )
         wanted = str(contexts[0].abstract_syntax)

@@ -68,7 +68,10 @@ class StudyGetter:
         roles = [build_role(uid, scp_role=True) for uid in self.sop_classes]
         deadline_s = self.caller.deadline_s()
         with self.caller.associate(
-            peer, contexts, roles=roles, store=lambda event: self._store(event, peer=peer, deadline_s=deadline_s)
+            peer,
+            contexts,
+            roles=roles,
+            handlers=[(evt.EVT_C_STORE, lambda event: self._store(event, peer=peer, deadline_s=deadline_s))],
         ) as association:
             last = self._ask(association, _identifier(study_uid, series_uid), deadline_s=deadline_s)
         return _judge(last, peer=peer, study_uid=study_uid)

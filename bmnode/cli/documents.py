@@ -113,7 +113,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "sop_instance_uid": "SOP Instance UID of the result object",
         "destination": "name of the peer",
         "job_id": "job that made the object",
-        "state": "`pending`, `delivered` or `dead`",
+        "state": "`pending`, `stored` (taken, and its commitment waited for), `delivered` or `dead`",
         "attempts": "how often it was tried",
         "last_status": "last C-STORE status or STOW-RS reason, as a number; null where there was none",
         "last_error": "what went wrong last; or null",

@@ -59,6 +59,12 @@ class PeerSettings(Section):
         description="How it gets results, the best first: `c-store`, or `stow-rs` to `dicomweb_url`. The next is used "
         "for what cannot go by the one before: no answer, or an object that is not taken in that way.",
     )
+    commitment: bool = Field(
+        default=False,
+        description="`true`: it is asked by Storage Commitment to keep what it took. Until it says so, on the same "
+        "association or on one that it opens to this node under its own `ae_title`, an object is `stored`, not "
+        "`delivered`, and no image of the study is deleted; what it does not commit itself to is sent again.",
+    )
     dicomweb_url: str | None = Field(
         default=None,
         description="Base address of its DICOMweb services, e.g. `https://pacs.example.org/dicom-web`. With https, its "

@@ -186,6 +186,13 @@ class DeliverySettings(Section):
         description="A delivery that failed for this many hours stops; `bmnode delivery retry` starts it again.",
     )
 
+    commitment_wait_s: float = Field(
+        default=3600.0,
+        gt=0,
+        description="Seconds for which the answer to a request for storage commitment is waited for before the peer is "
+        "asked anew; see `commitment` of the peer.",
+    )
+
     @model_validator(mode="after")
     def _waits_grow(self) -> Self:
         if self.longest_retry_s < self.first_retry_s:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bmnode.delivery.sender import SendResult
 from bmnode.domain.ids import digest
@@ -44,8 +44,18 @@ class RetryPolicy:
         if result.accepted:
             return DeliveryEvent.ACCEPTED
         now = failures + 1
-        over = self._is_too_late(now) if result.retryable else now >= self.refusals
+        over = self.is_over(now, passes=result.retryable)
         return DeliveryEvent.GIVEN_UP if over else DeliveryEvent.DEFERRED
+
+    def is_over(self, failures: int, *, passes: bool) -> bool:
+        """Whether nothing more is tried after so many failures, the last of a kind that passes with time or not."""
+        return self._is_too_late(failures) if passes else failures >= self.refusals
+
+    def not_below(self, wait_s: float) -> RetryPolicy:
+        """The same, with waits that are at least so long."""
+        return replace(
+            self, first_retry_s=max(self.first_retry_s, wait_s), longest_retry_s=max(self.longest_retry_s, wait_s)
+        )
 
     def _plain_wait_s(self, failures: int) -> float:
         return float(min(self.first_retry_s * 2.0 ** min(failures - 1, 64), self.longest_retry_s))

@@ -69,6 +69,8 @@ class Peer:
     dicomweb_user: str | None = None
     dicomweb_password_env: str | None = None
     """As `rest_password_env`."""
+    commitment: bool = False
+    """Whether it is asked, as the SCP of Storage Commitment, to keep what it took (PS3.4 annex J)."""
     dicomweb_token_env: str | None = None
     """Name of the environment variable that holds a bearer token (RFC 6750), in the place of user and password."""
 

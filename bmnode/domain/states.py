@@ -88,7 +88,10 @@ class DeliveryState(StrEnum):
     """One object on its way to one destination."""
 
     PENDING = "pending"
+    STORED = "stored"
+    """The destination took it, and is asked to commit itself to keep it (PS3.4 annex J)."""
     DELIVERED = "delivered"
+    """Taken; where commitment is asked for, committed."""
     DEAD = "dead"
 
 
@@ -96,6 +99,12 @@ class DeliveryEvent(StrEnum):
     """What happens to a delivery."""
 
     ACCEPTED = "accepted"
+    """Taken, and that is all that is asked."""
+    STORED = "stored"
+    """Taken, and commitment is asked for."""
+    COMMITTED = "committed"
+    NOT_COMMITTED = "not_committed"
+    """The destination does not vouch for it: it is sent again."""
     DEFERRED = "deferred"
     GIVEN_UP = "given_up"
     RETRIED = "retried"
@@ -105,6 +114,12 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState
     (DeliveryState.PENDING, DeliveryEvent.ACCEPTED): DeliveryState.DELIVERED,
     (DeliveryState.PENDING, DeliveryEvent.DEFERRED): DeliveryState.PENDING,
     (DeliveryState.PENDING, DeliveryEvent.GIVEN_UP): DeliveryState.DEAD,
+    (DeliveryState.PENDING, DeliveryEvent.STORED): DeliveryState.STORED,
+    (DeliveryState.STORED, DeliveryEvent.ACCEPTED): DeliveryState.DELIVERED,  # commitment is asked for no more
+    (DeliveryState.STORED, DeliveryEvent.COMMITTED): DeliveryState.DELIVERED,
+    (DeliveryState.STORED, DeliveryEvent.NOT_COMMITTED): DeliveryState.PENDING,
+    (DeliveryState.STORED, DeliveryEvent.GIVEN_UP): DeliveryState.DEAD,
+    (DeliveryState.STORED, DeliveryEvent.RETRIED): DeliveryState.PENDING,
     (DeliveryState.DELIVERED, DeliveryEvent.RETRIED): DeliveryState.PENDING,
     (DeliveryState.DEAD, DeliveryEvent.RETRIED): DeliveryState.PENDING,
 }

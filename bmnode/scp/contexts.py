@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pydicom import uid
 from pynetdicom.presentation import PresentationContext, build_context
 
+from bmnode.archive.commit import PUSH_MODEL
+
 VERIFICATION = "1.2.840.10008.1.1"
 QUERY_RETRIEVE = "1.2.840.10008.5.1.4.1.2."
 """How the SOP classes of C-FIND, C-MOVE and C-GET begin (PS3.4 C.6). None is served."""
@@ -116,9 +118,14 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
 
 
 def supported_contexts() -> list[PresentationContext]:
-    """Every SOP class in every transfer syntax, and verification (C-ECHO)."""
+    """Every SOP class in every transfer syntax, verification (C-ECHO), and reports of storage commitment.
+
+    Who brings a report proposes the SCP's role for itself (PS3.4 J.3.3.1.3); the node is nobody's SCP of commitment.
+    """
     storage = [build_context(sop_class, list(TRANSFER_SYNTAXES)) for sop_class in STORAGE_CLASSES]
-    return [build_context(VERIFICATION, list(TRANSFER_SYNTAXES[:2])), *storage]
+    reports = build_context(PUSH_MODEL, list(TRANSFER_SYNTAXES[:2]))
+    reports.scu_role, reports.scp_role = False, True
+    return [build_context(VERIFICATION, list(TRANSFER_SYNTAXES[:2])), reports, *storage]
 
 
 def keep_senders_order(proposed: list[PresentationContext]) -> None:

@@ -21,6 +21,7 @@ from bmnode.domain.ids import is_safe_uid
 from bmnode.errors import IngestError
 from bmnode.observe.references import instance_ref
 from bmnode.scp.command import StoreCommand
+from bmnode.scp.commitment_reports import CommitmentReports
 from bmnode.scp.contexts import asks_for_query, keep_senders_order
 from bmnode.scp.late_audit import LateAudit
 from bmnode.scp.peer_socket import PeerSocket
@@ -50,6 +51,7 @@ class Handlers:
         self.policy = policy
         self.refusals = RefusalLog(self._tell_refusal, clock=clock)
         self._receiver = receiver
+        self._reports = CommitmentReports(database=database, clock=clock)
         self.late_audit = LateAudit(database)
         self._clock = clock
         self._lock = threading.Lock()
@@ -65,6 +67,7 @@ class Handlers:
             (evt.EVT_ABORTED, self.on_aborted),
             (evt.EVT_CONN_CLOSE, self.on_closed),
             (evt.EVT_C_ECHO, self.on_echo),
+            (evt.EVT_N_EVENT_REPORT, self.on_report),
         ]
 
     def judge(self, caller: Caller) -> Rejection | None:
@@ -136,6 +139,25 @@ class Handlers:
         """C-ECHO (PS3.7 9.1.5)."""
         _LOG.info("echo_answered", peer_ae=event.assoc.requestor.ae_title)
         return SUCCESS
+
+    def on_report(self, event: Event) -> tuple[int, None]:
+        """N-EVENT-REPORT of storage commitment (PS3.7 10.1.1)."""
+        association = event.assoc
+        actor = association.requestor.ae_title
+        with self._lock:
+            caller = self._admitted.get(association)
+        is_peer = caller is not None and self.policy.is_peer(caller)
+        answer = self._reports.take(event, from_ae=actor, is_peer=is_peer)
+        fields: dict[str, object] = {"committed": answer.committed, "failed": answer.failed}
+        name, outcome = "commitment_reported", "success"
+        if answer.refusal is not None:
+            name, outcome = "commitment_report_refused", "failure"
+            fields |= {"reason": answer.refusal.value, "status": f"0x{answer.status:04X}"}
+        level = _LOG.info if answer.refusal is None else _LOG.warning
+        level(name, peer_ae=actor, transaction_uid=answer.transaction_uid, **fields)
+        subject = answer.transaction_uid or _subject(association)
+        self._audit(name, actor=actor, subject=subject, outcome=outcome, detail=fields)
+        return answer.status, None
 
     def data_set(self) -> IncomingDataSet:
         """Where an association's data sets go, one after the other."""

@@ -117,6 +117,10 @@ class Policy:
             return Rejection.CALLED_AE_UNKNOWN
         return self._identify(caller) or self._count(caller, others)
 
+    def is_peer(self, caller: Caller) -> bool:
+        """Whether a caller is a peer of the configuration, as far as its address and certificate tell."""
+        return any(rule.ae_title == caller.calling_ae and rule.objection(caller) is None for rule in self.peers)
+
     def _identify(self, caller: Caller) -> Rejection | None:
         """A title that is configured must be called from where, and as, one of its peers calls."""
         objections = [rule.objection(caller) for rule in self.peers if rule.ae_title == caller.calling_ae]

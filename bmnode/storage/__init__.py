@@ -1,6 +1,7 @@
 """The database: tables, migrations, one repository a noun. The services' only interface to each other."""
 
 from bmnode.storage.audit import AuditLine, AuditTrail
+from bmnode.storage.commitments import Commitments
 from bmnode.storage.database import Database
 from bmnode.storage.deletion import DeletedRows, delete_content, emptied_jobs
 from bmnode.storage.deliveries import Deliveries
@@ -16,6 +17,7 @@ from bmnode.storage.studies import DueAt, Studies, inputs_digest
 __all__ = [
     "AuditLine",
     "AuditTrail",
+    "Commitments",
     "Database",
     "DeletedRows",
     "Deliveries",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from bmnode.storage.tables import (
+    commitment_requests,
     deliveries,
     examinations,
     fetched_priors,
@@ -40,6 +41,7 @@ def delete_content(connection: sa.Connection, study_uid: str) -> DeletedRows:
     def delete(table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
         return connection.execute(table.delete().where(condition)).rowcount
 
+    delete(commitment_requests, commitment_requests.c.job_id.in_(of_study))  # what they are about goes with them
     owed = delete(deliveries, deliveries.c.job_id.in_(of_study))
     written = delete(results, results.c.job_id.in_(of_study))
     delete(prior_searches, prior_searches.c.job_id.in_(of_study))

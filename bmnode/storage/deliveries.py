@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -59,6 +59,16 @@ class Deliveries:
             query = query.where(deliveries.c.state == state)
         return [_delivery(row) for row in self._connection.execute(query).mappings()]
 
+    def note(
+        self, destination: str, sop_instance_uids: Collection[str], *, error: str | None, next_attempt_at: datetime
+    ) -> None:
+        """Say what is waited for, and what went wrong meanwhile; no state changes."""
+        self._connection.execute(
+            deliveries.update()
+            .where(deliveries.c.destination == destination, deliveries.c.sop_instance_uid.in_(sop_instance_uids))
+            .values(last_error=error, next_attempt_at=next_attempt_at)
+        )
+
     def apply(
         self,
         delivery: DeliveryRecord,
@@ -69,9 +79,13 @@ class Deliveries:
         error: str | None = None,
         next_attempt_at: datetime | None = None,
     ) -> DeliveryRecord:
-        """Move a delivery by its table. Raises TransitionError for an illegal pair."""
+        """Move a delivery by its table. Raises TransitionError for an illegal pair.
+
+        What is said of an object that is there already is part of the attempt by which it came, and leaves its status.
+        """
         state = advance(DELIVERY_TRANSITIONS, delivery.state, event)
         retried = event is DeliveryEvent.RETRIED
+        sent = delivery.state is DeliveryState.PENDING and not retried
         self._connection.execute(
             deliveries.update()
             .where(
@@ -80,8 +94,8 @@ class Deliveries:
             )
             .values(
                 state=state,
-                attempts=0 if retried else delivery.attempts + 1,
-                last_status=status,
+                attempts=0 if retried else delivery.attempts + sent,
+                last_status=status if sent or retried else delivery.last_status,
                 last_error=error,
                 next_attempt_at=at if retried else next_attempt_at,
                 delivered_at=at if state is DeliveryState.DELIVERED else None,

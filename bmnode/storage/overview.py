@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from bmnode.domain.states import DeliveryState, JobState, StudyState
 from bmnode.storage.tables import audit, deliveries, instances, jobs, results, studies
 
+_WAITING = (DeliveryState.PENDING, DeliveryState.STORED)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outbox:
@@ -19,7 +21,7 @@ class Outbox:
 
     destination: str
     waiting: int
-    """Objects that are tried again."""
+    """Objects that are tried again, or whose commitment is waited for."""
     oldest: datetime | None
     """When the first of them was made."""
     next_attempt_at: datetime | None
@@ -58,7 +60,7 @@ class Overview:
 
     def outboxes(self) -> Mapping[str, Outbox]:
         """By destination, every one that was ever owed something."""
-        is_waiting = deliveries.c.state == DeliveryState.PENDING
+        is_waiting = deliveries.c.state.in_(_WAITING)
         is_dead = sa.and_(
             deliveries.c.state == DeliveryState.DEAD,
             sa.func.coalesce(studies.c.state, "") != StudyState.REJECTED,
@@ -107,7 +109,7 @@ class Overview:
     def _last_error(self, destination: str) -> str | None:
         query = (
             sa.select(deliveries.c.last_error)
-            .where(deliveries.c.destination == destination, deliveries.c.state == DeliveryState.PENDING)
+            .where(deliveries.c.destination == destination, deliveries.c.state.in_(_WAITING))
             .order_by(deliveries.c.attempts.desc())
             .limit(1)
         )

@@ -282,6 +282,32 @@ deliveries = sa.Table(
     _one_of("state", DeliveryState),
 )
 
+commitment_requests = sa.Table(
+    "commitment_requests",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("transaction_uid", _UID, nullable=False, unique=True),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.job_id"), nullable=False, index=True),
+    sa.Column("destination", sa.String(64), nullable=False),
+    sa.Column("asked_ae", sa.String(16), nullable=False),
+    sa.Column("ask", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("asked_at", UtcDateTime),
+    sa.Column("answered_at", UtcDateTime),
+    sa.Column("settled_at", UtcDateTime, index=True),
+)
+
+commitment_objects = sa.Table(
+    "commitment_objects",
+    metadata,
+    sa.Column("number", sa.Integer, sa.ForeignKey("commitment_requests.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("owed_uid", _UID, primary_key=True),
+    sa.Column("sop_instance_uid", _UID, primary_key=True),
+    sa.Column("sop_class_uid", _UID, nullable=False),
+    sa.Column("committed", sa.Boolean),
+    sa.Column("failure_reason", sa.Integer),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

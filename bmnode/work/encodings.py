@@ -47,20 +47,30 @@ class Owed:
         return cls(exchanged=frozenset(results_dir / item.path for item in owed), instead=instead)
 
 
-def send_encoded(sender: Sender, peer: Peer, paths: Sequence[Path], *, owed: Owed) -> tuple[SendResult, ...]:
-    """Send the files, or what stands for them; one result a file in their order.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What became of one object that is owed."""
+
+    result: SendResult
+    files: tuple[Path, ...]
+    """What was sent for it."""
+
+
+def send_encoded(sender: Sender, peer: Peer, paths: Sequence[Path], *, owed: Owed) -> tuple[Sent, ...]:
+    """Send the files, or what stands for them; what was sent for each, in their order.
 
     What was exchanged shares one fate: that of the first object that was not taken, else of the first. Raises
     DeliveryError without an association.
     """
     files = _files_instead(sender, peer, owed)
     if not files:
-        return sender.send(peer, paths)
+        return tuple(Sent(result=result, files=(result.path,)) for result in sender.send(peer, paths))
     others = [path for path in paths if path not in owed.exchanged]
     results = sender.send(peer, [*files, *others])
     encoded, rest = results[: len(files)], dict(zip(others, results[len(files) :], strict=True))
     fate = next((result for result in encoded if not result.accepted), encoded[0])
-    return tuple(rest.get(path, fate) for path in paths)
+    together = Sent(result=fate, files=files)
+    return tuple(Sent(result=rest[path], files=(path,)) if path in rest else together for path in paths)
 
 
 def _files_instead(sender: Sender, peer: Peer, owed: Owed) -> tuple[Path, ...]:

@@ -23,6 +23,7 @@ class FlowName(StrEnum):
     STUDY = "study"
     RUN = "run"
     DELIVER = "deliver"
+    COMMIT = "commit"
     PRIORS = "priors"
 
 
@@ -73,9 +74,10 @@ FLOW_POLICIES: Mapping[FlowName, FlowPolicy] = {
     FlowName.RUN: FlowPolicy(concurrency=1, poll_s=0.25, tries=5),
     FlowName.PRIORS: FlowPolicy(concurrency=4, poll_s=0.25, tries=5, outlasts_retryable=True),
     FlowName.DELIVER: FlowPolicy(concurrency=16, lane_concurrency=2, poll_s=0.5, tries=None),
+    FlowName.COMMIT: FlowPolicy(concurrency=6, lane_concurrency=1, poll_s=0.5, tries=None),
 }
 """One run at a time: there is one child process. A child that cannot start gives no study up."""
-LANED = frozenset({FlowName.DELIVER})
+LANED = frozenset({FlowName.DELIVER, FlowName.COMMIT})
 
 
 class FlowHandler(Protocol):

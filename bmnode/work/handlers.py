@@ -15,6 +15,7 @@ from bmnode.domain.records import JobRecord, StoredInstance
 from bmnode.priors.reading import Site
 from bmnode.run.runner import Runner
 from bmnode.storage import Database
+from bmnode.work.committing import Asks, CommitFlow
 from bmnode.work.delivering import DeliverFlow
 from bmnode.work.engine import Engine, FlowName, Handlers
 from bmnode.work.finding import PriorOptions, PriorsFlow
@@ -39,6 +40,10 @@ class WorkParts:
     clock: Clock
     run_options: RunOptions
     retry_policy: RetryPolicy
+    commitment: Asks
+    """How destinations are asked to commit themselves."""
+    commitment_wait_s: float = 3600.0
+    """See `CommitFlow`."""
     delivered: Callable[[JobRecord, str], None] | None = None
     """See `DeliverFlow`."""
     priors: PriorOptions | None = None
@@ -85,6 +90,16 @@ class WorkParts:
                 clock=self.clock,
                 results_dir=self.run_options.results_dir,
                 policy=self.retry_policy,
+                delivered=self.delivered,
+            ),
+            FlowName.COMMIT: CommitFlow(
+                database=self.database,
+                engine=self.engine,
+                asks=self.commitment,
+                peers=self.peers,
+                clock=self.clock,
+                policy=self.retry_policy,
+                answer_wait_s=self.commitment_wait_s,
                 delivered=self.delivered,
             ),
         }

@@ -41,6 +41,7 @@ from bmnode.storage import (
 )
 from bmnode.storage.jobs import UNFINISHED
 
+_HAS_IT = (DeliveryState.STORED, DeliveryState.DELIVERED)
 _log = structlog.get_logger(__name__)
 
 
@@ -154,4 +155,4 @@ class StudyRejection:
 def _delivered(connection: sa.Connection, jobs: Sequence[JobRecord]) -> dict[str, int]:
     """How many result objects each destination has."""
     deliveries = [item for job in jobs for item in Deliveries(connection).of_job(job.job_id)]
-    return dict(Counter(item.destination for item in deliveries if item.state is DeliveryState.DELIVERED))
+    return dict(Counter(item.destination for item in deliveries if item.state in _HAS_IT))

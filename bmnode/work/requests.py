@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from bmnode.domain.commitment import CommitmentRequest
 from bmnode.domain.ids import digest
 from bmnode.domain.records import JobRecord, StudyRecord
 from bmnode.domain.states import JobEvent
@@ -30,6 +31,16 @@ class When(StrEnum):
     """Only to what is due by its row."""
     NOW = "now"
     """To everything: an administrator asked."""
+
+
+class CommitStep(StrEnum):
+    """What is done for a request for storage commitment."""
+
+    ASK = "ask"
+    SETTLE = "settle"
+    """Act on its answer."""
+    OVERDUE = "overdue"
+    """Ask anew where none came."""
 
 
 def job_digest(*, study_uid: str, pipeline: str, pipeline_version: str, input_digest: str) -> str:
@@ -110,4 +121,20 @@ def delivery_request(
         delay_s=delay_s,
         priority=min(max(priority, 1), 10),
         lane=destination,
+    )
+
+
+def commit_prefix(transaction_uid: str) -> str:
+    """How the key of everything that is done for a request for commitment begins."""
+    return f"commit/{transaction_uid}/"
+
+
+def commit_request(request: CommitmentRequest, step: CommitStep, *, at: datetime, delay_s: float = 0.0) -> FlowRequest:
+    """Take a step of a request for storage commitment. `at` is the time for which it is planned."""
+    return FlowRequest(
+        flow=FlowName.COMMIT,
+        key=f"{commit_prefix(request.transaction_uid)}{step}/{at.isoformat()}",
+        subject=(request.transaction_uid, step.value),
+        delay_s=delay_s,
+        lane=request.destination,
     )

@@ -8,14 +8,18 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bmnode.domain.commitment import CommitmentRequest
 from bmnode.domain.records import JobRecord
 from bmnode.domain.states import DeliveryState
 from bmnode.priors.handover import SearchOutcome
-from bmnode.storage import AuditTrail, Database, Deliveries, Jobs, PriorSearches
+from bmnode.storage import AuditTrail, Commitments, Database, Deliveries, Jobs, PriorSearches
 from bmnode.storage.jobs import STARTABLE
 from bmnode.work.engine import Engine
 from bmnode.work.requests import (
+    CommitStep,
     When,
+    commit_prefix,
+    commit_request,
     delivery_prefix,
     delivery_request,
     priors_prefix,
@@ -59,6 +63,9 @@ def requeue_unfinished(database: Database, *, engine: Engine, at: datetime) -> R
             delay_s = max((due[job_id, destination] - at).total_seconds(), 0.0)
             request = delivery_request(job_id, destination, at=at, delay_s=delay_s, when=When.DUE)
             engine.enqueue(request, connection=connection)
+        for waiting in Commitments(connection).open():
+            if not _lives(live, commit_prefix(waiting.transaction_uid)):
+                engine.enqueue(commit_request(waiting, _step(waiting), at=at), connection=connection)
         if jobs or deliveries:
             AuditTrail(connection).record(
                 "work_requeued",
@@ -82,6 +89,13 @@ def requeue_job(
         return False
     engine.enqueue(run_request(job, key=f"{key}@{at.isoformat()}"), connection=connection)
     return True
+
+
+def _step(request: CommitmentRequest) -> CommitStep:
+    """What comes next for a request whose flow is lost."""
+    if request.answered_at is not None:
+        return CommitStep.SETTLE
+    return CommitStep.ASK if request.asked_at is None else CommitStep.OVERDUE
 
 
 def _lives(live: Iterable[str], prefix: str) -> bool:

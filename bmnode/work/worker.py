@@ -15,6 +15,7 @@ from bmnode.clock import Clock
 from bmnode.domain.records import StudyRecord
 from bmnode.run.runner import Runner
 from bmnode.storage import Database
+from bmnode.work.commitments import ask_for_settlements
 from bmnode.work.engine import Engine, Handlers
 from bmnode.work.finding import settle_overdue
 from bmnode.work.leftovers import remove_leftovers
@@ -94,6 +95,7 @@ class Worker:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         ticks.add_job(self.ask_for_complete_studies, "interval", seconds=self.assembly_every_s, id="assembly")
+        ticks.add_job(self._settle_commitments, "interval", seconds=self.assembly_every_s, id="commitments")
         ticks.add_job(self._settle_priors, "interval", seconds=self.assembly_every_s, id="priors")
         ticks.add_job(self._requeue, "interval", seconds=REQUEUE_EVERY_S, id="requeue")
         ticks.add_job(self.settle_rejections, "interval", seconds=REQUEUE_EVERY_S, id="rejections")
@@ -111,6 +113,9 @@ class Worker:
         settled = settle_overdue(self.database, engine=self.engine, at=self.clock.now())
         if settled:
             _log.warning("priors_not_waited_for", jobs=list(settled))
+
+    def _settle_commitments(self) -> None:
+        ask_for_settlements(self.database, engine=self.engine)
 
     def _tidy(self) -> None:
         if tidied := remove_leftovers(self.database, self.results_dir):

@@ -10,11 +10,11 @@ import pytest
 from pydicom import Dataset
 from pynetdicom import AE, StorageCommitmentPresentationContexts
 
+from bmnode.archive.commit import PUSH_MODEL, PUSH_MODEL_INSTANCE
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender
 from bmnode.domain.ids import derive_uid
 from bmnode.testing.archive import ArchiveFaults, CommitmentRoute, EmbeddedArchive
-from bmnode.testing.archive.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
 from bmnode.testing.orthanc import OrthancPeer
 from tests.support.objects import StudyMaker
 from tests.support.polling import eventually

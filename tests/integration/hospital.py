@@ -24,6 +24,7 @@ from bmnode.scp.receiver import Receiver
 from bmnode.selection.rules import RouteRule
 from bmnode.storage import AuditTrail, Jobs, Studies
 from bmnode.testing.archive import EmbeddedArchive
+from bmnode.testing.commitment import FakeCommitment
 from bmnode.testing.engine import InMemoryEngine
 from bmnode.testing.orthanc import OrthancPeer
 from bmnode.testing.ports import LOOPBACK
@@ -136,6 +137,7 @@ class Hospital:
             clock=clock,
             run_options=RunOptions(results_dir=self.folder / "results"),
             retry_policy=RetryPolicy(),
+            commitment=FakeCommitment(),
             priors=PriorOptions(site=SITE, archives=lambda: (place,), wait_s=self.wait_s, most_fetched=6),
         )
 

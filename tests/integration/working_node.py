@@ -18,6 +18,7 @@ from bmnode.run.child_runner import LocalChildRunner, RunLimits
 from bmnode.run.process import ChildOptions
 from bmnode.spool import Spool
 from bmnode.storage import Database, Studies
+from bmnode.testing.commitment import FakeCommitment
 from bmnode.testing.runner import CHILD_COMMAND, FOLDER_VARIABLE
 from bmnode.testing.sender import FakeSender
 from bmnode.work.engine import FLOW_POLICIES
@@ -71,6 +72,7 @@ def worker_of(folder: Path, *, pipeline: str, timeout_s: float, max_attempts: in
         clock=CLOCK,
         run_options=RunOptions(results_dir=folder / "results", max_attempts=max_attempts, retry_wait_s=0.05),
         retry_policy=RetryPolicy(),
+        commitment=FakeCommitment(),
     )
     return Worker(
         data_dir=folder,

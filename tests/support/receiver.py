@@ -18,8 +18,8 @@ from pynetdicom.dsutils import decode
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.transport import ThreadedAssociationServer
 
+from bmnode.archive.commit import PUSH_MODEL
 from bmnode.domain.peers import Peer
-from bmnode.testing.archive.commitment import PUSH_MODEL
 
 LOOPBACK = "127.0.0.1"
 EventHandler = tuple[evt.EventType, Callable[[evt.Event], Any]]

@@ -12,9 +12,9 @@ from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
+from bmnode.archive.commit import PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST_ACTION
 from bmnode.delivery.presentation import Outgoing
 from bmnode.domain.peers import Peer
-from bmnode.testing.archive.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST_ACTION
 from tests.support.receiver import EventHandler, Received
 
 PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1"

@@ -8,15 +8,11 @@ from pydicom import Dataset
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 
+from bmnode.archive.commit import ALL_COMMITTED, FAILURES_EXIST, PUSH_MODEL, PUSH_MODEL_INSTANCE
 from bmnode.delivery.sender import send_without_delay
 from bmnode.domain.peers import Peer
 from bmnode.testing.archive.index import ArchiveIndex
 
-PUSH_MODEL = "1.2.840.10008.1.20.1"  # PS3.4 Table J.3.1-1
-PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"  # the well-known instance, PS3.4 J.3.2
-REQUEST_ACTION = 1  # Action Type ID, PS3.4 Table J.3.2-1
-_ALL_COMMITTED = 1  # Event Type ID, PS3.4 Table J.3.3-1
-_FAILURES_EXIST = 2
 _NO_SUCH_INSTANCE = 0x0112  # Failure Reason, PS3.3 C.14.1.1
 _CLASS_INSTANCE_CONFLICT = 0x0119
 
@@ -53,7 +49,7 @@ def report(index: ArchiveIndex, request: Dataset, *, denied_with: int | None) ->
         information.ReferencedSOPSequence = committed
     if failed:
         information.FailedSOPSequence = failed
-    return (_FAILURES_EXIST if failed else _ALL_COMMITTED), information
+    return (FAILURES_EXIST if failed else ALL_COMMITTED), information
 
 
 def _failure(index: ArchiveIndex, item: Dataset) -> int | None:

@@ -13,6 +13,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
+from bmnode.archive.commit import REQUEST_ACTION
 from bmnode.clock import Clock
 from bmnode.delivery.presentation import MAX_CONTEXTS, Outgoing
 from bmnode.domain.ids import is_safe_uid
@@ -137,7 +138,7 @@ class Services:
     def commit(self, event: evt.Event) -> tuple[int, Dataset | None]:
         """N-ACTION for storage commitment: take the request, report from another thread."""
         request: Dataset = event.action_information
-        if event.action_type != commitment.REQUEST_ACTION:
+        if event.action_type != REQUEST_ACTION:
             return _NO_SUCH_ACTION, None
         if "TransactionUID" not in request:
             return _NO_SUCH_ARGUMENT, None

@@ -162,7 +162,7 @@ def test_every_storage_class_is_one() -> None:
 
 def test_every_class_is_taken_in_every_transfer_syntax() -> None:
     """No class is offered fewer transfer syntaxes than another."""
-    for context in supported_contexts()[1:]:
+    for context in (item for item in supported_contexts() if str(item.abstract_syntax) in STORAGE_CLASSES):
         assert context.transfer_syntax == list(TRANSFER_SYNTAXES)
 
 

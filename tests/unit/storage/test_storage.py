@@ -84,13 +84,13 @@ def test_migrations_make_the_schema_that_the_code_declares(database: Database) -
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
-    assert database.schema_version() == "0005"
+    assert database.schema_version() == "0006"
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     """Every start of the node migrates; a second time is harmless."""
     database.migrate()
-    assert database.schema_version() == "0005"
+    assert database.schema_version() == "0006"
 
 
 def test_an_unreachable_database_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from bmnode.domain.records import DeliveryRecord, JobRecord, StoredInstance, Stu
 from bmnode.errors import NotFoundError
 from bmnode.storage import AuditTrail, Database, Deliveries, Instances, Jobs, Studies
 from bmnode.testing.clock import FakeClock
+from bmnode.testing.commitment import FakeCommitment
 from bmnode.testing.engine import InMemoryEngine
 from bmnode.testing.runner import InProcessRunner, fake_computation
 from bmnode.testing.sender import FakeSender
@@ -38,6 +39,9 @@ class Node:
     database: Database
     clock: FakeClock = field(default_factory=FakeClock)
     sender: FakeSender = field(default_factory=FakeSender)
+    commitment: FakeCommitment = field(default_factory=FakeCommitment)
+    committing: set[str] = field(default_factory=set)
+    """Destinations that are asked to commit themselves."""
     destinations: tuple[str, ...] = ("pacs",)
     pipeline: str = "assesses"
     objects: dict[str, tuple[ResultKind, ...]] = field(default_factory=dict)
@@ -65,6 +69,7 @@ class Node:
             clock=self.clock,
             run_options=RunOptions(results_dir=self.folder / "results", max_attempts=3),
             retry_policy=RetryPolicy(jitter=0.0),
+            commitment=self.commitment,
             priors=self.priors,
             read_entry=self.read_entry,
         ).handlers()
@@ -90,7 +95,13 @@ class Node:
         objects = self.objects.get(name, DEFAULT_KINDS)
         encodings = self.encodings.get(name, DEFAULT_ENCODINGS)
         return Peer(
-            name=name, ae_title=name.upper(), host="127.0.0.1", port=104, objects=objects, seg_encodings=encodings
+            name=name,
+            ae_title=name.upper(),
+            host="127.0.0.1",
+            port=104,
+            objects=objects,
+            seg_encodings=encodings,
+            commitment=name in self.committing,
         )
 
     def receive(self, number: int) -> StudyRecord:
