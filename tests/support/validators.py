@@ -29,6 +29,8 @@ _PIXELMED_OPTIONS = (
 """The templates' XPath is longer than current Java allows; Debian's own command keeps the limit and dies of it."""
 _PIXELMED_PLACE = re.compile(r": within (?P<place>[0-9.]+): .*Missing conditional content item$")
 
+_TRACKING_IDENTIFIER, _REFERENCED_SEGMENT, _IMAGE_REGION = "112039", "121191", "111030"  # PS3.16 annex D
+
 _DCMTK_BLANK = re.compile(r"^[EW]: *$|^W: Testing|^W: Test (passed|failed)")
 UTF_8_UNCHECKED = "W: The VR checker does not support this Specific Character Set: ISO_IR 192"
 """What DCMTK 3.6.7 says of every data set in UTF-8, which results are where their images are."""
@@ -93,8 +95,9 @@ def template_errors(paths: Sequence[Path]) -> dict[Path, list[str]]:
     """The errors of PixelMed's DicomSRValidator, which checks an SR against the templates of PS3.16, by report.
 
     It tells measurement groups apart by their content alone, so where one document has groups with a region or
-    segment (TID 1410, 1411) it misses one in the group of the whole study (TID 1501), which has none: these
-    errors, on that group, are left out. Skips where Java or the validator is not installed.
+    segment (TID 1410, 1411) it misses one in the group of the whole study (TID 1501), which has none. Where one
+    group with a segment stands beside one with a region, it misses the region in the first; with two of each it does
+    not. These errors, on those groups, are left out. Skips where Java or the validator is not installed.
     """
     java = shutil.which("java")
     if java is None or shutil.which("javac") is None or not PIXELMED_JAR.is_file():
@@ -108,7 +111,7 @@ def template_errors(paths: Sequence[Path]) -> dict[Path, list[str]]:
         lines = by_path[str(path)]
         assert {"Root Template Validation Complete", "IOD validation complete"} <= set(lines), path
         dataset = dcmread(path)
-        found[path] = [line for line in lines if line.startswith("Error") and not _is_study_group(line, dataset)]
+        found[path] = [line for line in lines if line.startswith("Error") and not _is_false(line, dataset)]
     return found
 
 
@@ -116,12 +119,15 @@ def _first_line(text: str) -> tuple[str, str, str]:
     return text.partition("\n")
 
 
-def _is_study_group(line: str, dataset: Dataset) -> bool:
+def _is_false(line: str, dataset: Dataset) -> bool:
+    """Whether a group of another template was taken for one of TID 1410."""
     found = _PIXELMED_PLACE.search(line)
     if found is None:
         return False
     item = dataset
     for number in found["place"].split(".")[1:]:
         item = item.ContentSequence[int(number) - 1]
-    tracking = [child for child in item.ContentSequence if child.ConceptNameCodeSequence[0].CodeValue == "112039"]
-    return [child.TextValue for child in tracking] == ["Study"]
+    concepts = {child.ConceptNameCodeSequence[0].CodeValue: child for child in item.ContentSequence}
+    is_segment = "Template 1410" in line and _REFERENCED_SEGMENT in concepts and _IMAGE_REGION not in concepts
+    tracking = concepts.get(_TRACKING_IDENTIFIER)
+    return is_segment or (tracking is not None and tracking.TextValue == "Study")
