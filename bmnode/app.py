@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from bmnode.archive import ArchiveLimits, FindScu, StudyMover
+from bmnode.archive import ArchiveLimits, FindScu, QidoFinder, StudyMover, WadoGetter, WebCaller
 from bmnode.archive.association import Caller
 from bmnode.archive.commit import CommitmentScu
 from bmnode.assembly import Assembler, QuietTime
@@ -24,12 +24,13 @@ from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
 from bmnode.delivery.stow import StowSender
 from bmnode.delivery.ways import WaySender
+from bmnode.dicomweb import WebSessions
 from bmnode.domain.peers import Peer, SendBy
 from bmnode.domain.records import JobRecord, StudyRecord
 from bmnode.models.choice import chosen_models
 from bmnode.observe.audit_messages import AuditSource
 from bmnode.observe.references import study_ref
-from bmnode.priors.asking import ArchiveQuestion
+from bmnode.priors.asking import ArchiveQuestion, Find
 from bmnode.priors.comparable import PriorRule
 from bmnode.priors.reading import Site
 from bmnode.reload import LiveSettings
@@ -53,7 +54,7 @@ from bmnode.work.finding import PriorOptions
 from bmnode.work.flows import DbosEngine
 from bmnode.work.handlers import WorkParts
 from bmnode.work.ledger import read_ledger_entry
-from bmnode.work.prior_getting import study_getter
+from bmnode.work.prior_getting import ReceivedByGet, study_getter
 from bmnode.work.prior_places import Mover, MovingArchive
 from bmnode.work.running import RunOptions
 from bmnode.work.selecting import Decision, RuleSelector, Selector
@@ -220,16 +221,21 @@ def _prior_options(live: LiveSettings, *, database: Database, clock: Clock) -> P
     site = Site(zone=chosen.zone, issuer=chosen.issuer)
     rule = PriorRule(oldest=timedelta(days=chosen.oldest_days))
 
+    receiver = Receiver(_spool(settings), database=database, clock=clock, due_at=_completeness(settings).due_at)
+    find: Find = FindScu(caller=caller)
     mover: Mover = StudyMover(caller)
     if chosen.retrieve is Retrieve.GET:
-        receiver = Receiver(_spool(settings), database=database, clock=clock, due_at=_completeness(settings).due_at)
         mover = study_getter(caller, receiver=receiver)
+    elif chosen.retrieve is Retrieve.WADO_RS:
+        web = WebCaller(sessions=WebSessions(tls=settings.tls.files), clock=clock, limits=limits)
+        find = QidoFinder(caller=web)
+        mover = WadoGetter(caller=web, keep=ReceivedByGet(receiver=receiver))
 
     def archives() -> tuple[MovingArchive, ...]:
         peers = [live.current.peers.get(name) and live.peer(name) for name in chosen.archives]
         return tuple(
             MovingArchive(
-                question=ArchiveQuestion(find=FindScu(caller=caller), peer=peer, site=site, rule=rule),
+                question=ArchiveQuestion(find=find, peer=peer, site=site, rule=rule),
                 mover=mover,
                 database=database,
                 clock=clock,

@@ -68,7 +68,8 @@ def rebuild(
 ) -> None:
     """Take into the ledger what it lacks: the reports in the node's own store, then those in archives.
 
-    An archive is asked by C-FIND and sends reports by C-GET; no image is fetched. What is known already is not read
+    An archive is asked by C-FIND and sends reports by C-GET, or by DICOMweb where `[priors] retrieve` is `wado-rs` and
+    it has a `dicomweb_url`; no image is fetched. What is known already is not read
     again, so that it can be stopped and run again. Exits 1 if a report could not be taken in.
     JSON: `places`, a list of ledger_place.
     """

@@ -196,10 +196,16 @@ def _own_reports(settings: Settings, database: Database) -> ReportSource:
 
 
 def _archive_reports(settings: Settings, peer: Peer) -> ReportSource:
-    from bmnode.archive.association import ArchiveLimits, Caller
+    from bmnode.archive import ArchiveLimits, WebCaller
+    from bmnode.archive.association import Caller
+    from bmnode.config.prior_settings import Retrieve
+    from bmnode.dicomweb import WebSessions
     from bmnode.work.ledger_sources import ArchiveReports
 
     limits = ArchiveLimits(answer_s=settings.priors.answer_s, total_s=_MOVE_S)
+    if settings.priors.retrieve is Retrieve.WADO_RS and peer.dicomweb_url is not None:
+        web = WebCaller(sessions=WebSessions(tls=settings.tls.files), clock=SystemClock(), limits=limits)
+        return ArchiveReports(peer=peer, caller=web)
     caller = Caller(ae_title=settings.node.ae_title, clock=SystemClock(), limits=limits, tls=settings.tls.files)
     return ArchiveReports(peer=peer, caller=caller)
 

@@ -15,6 +15,8 @@ class Retrieve(StrEnum):
 
     MOVE = "move"
     GET = "get"
+    WADO_RS = "wado-rs"
+    """DICOMweb; it is asked by QIDO-RS then."""
 
 
 class PriorSettings(Section):
@@ -25,13 +27,15 @@ class PriorSettings(Section):
     )
     archives: tuple[str, ...] = Field(
         default=(),
-        description="Names of the peers that are asked by C-FIND, in this order, and that send the prior; each must "
-        "know this node by its AE title. Empty: only what the node has itself is compared.",
+        description="Names of the peers that are asked, in this order, and that send the prior; each must know this "
+        'node by its AE title, or with `retrieve = "wado-rs"` have a `dicomweb_url`. Empty: only what the node has '
+        "itself is compared.",
     )
     retrieve: Retrieve = Field(
         default=Retrieve.MOVE,
-        description="`move`: an archive calls the node and sends the study (C-MOVE). `get`: it sends it on the "
-        "association on which it was asked (C-GET), for one that cannot call the node.",
+        description="`move`: an archive is asked by C-FIND, calls the node and sends the study (C-MOVE). `get`: it is "
+        "asked by C-FIND and sends on the association on which it was asked (C-GET), for one that cannot call the "
+        "node. `wado-rs`: DICOMweb at the peer's `dicomweb_url`; it is asked by QIDO-RS and sends by WADO-RS.",
     )
     wait_s: float = Field(
         default=300.0,

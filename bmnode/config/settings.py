@@ -20,7 +20,7 @@ from bmnode.config.audit_settings import AuditSettings
 from bmnode.config.delivery_settings import DeliverySettings
 from bmnode.config.model_settings import ModelSettings
 from bmnode.config.peer_settings import AeTitle, PeerSettings, Port
-from bmnode.config.prior_settings import PriorSettings
+from bmnode.config.prior_settings import PriorSettings, Retrieve
 from bmnode.config.retention_settings import RetentionSettings
 from bmnode.config.section import Section
 from bmnode.config.tls_settings import TlsSettings
@@ -370,6 +370,8 @@ class Settings(BaseSettings):
         for peer in self.priors.archives:
             if peer not in self.peers:
                 raise ValueError(f"[priors] archives names the unknown peer {peer!r}{nearest(peer, self.peers)}")
+            if self.priors.retrieve is Retrieve.WADO_RS and self.peers[peer].dicomweb_url is None:
+                raise ValueError(f"[priors] retrieve is wado-rs, but peer {peer!r} has no dicomweb_url")
         return self
 
 

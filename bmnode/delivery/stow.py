@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
-import ssl
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import requests
 from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from requests.adapters import HTTPAdapter
 
 from bmnode.delivery.presentation import Outgoing
 from bmnode.delivery.sender import SendOutcome, SendResult
 from bmnode.delivery.stow_answer import ANSWERED, TOO_LARGE, Judgement, UnreadableAnswerError, is_passing, read_answer
+from bmnode.dicomweb import WebSessions
 from bmnode.domain.peers import Peer
-from bmnode.errors import ConfigError, PeerUnreachableError
-from bmnode.tls import TlsFiles, client_context
+from bmnode.errors import PeerUnreachableError
+from bmnode.tls import TlsFiles
 
 MOST_OBJECTS, MOST_BYTES = 64, 256 << 20
 """[P] Of one request. A larger object goes alone."""
@@ -65,28 +63,11 @@ class _Multipart:
         yield self._end
 
 
-class _Adapter(HTTPAdapter):
-    """Shakes hands with our own context; the certificate must carry the address's host."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, ssl_context=self._context)
-
-
 class StowSender:
-    """Sends by DICOMweb. Secrets come from the environment and leave it in the request's header only.
-
-    Args:
-        tls: the node's certificate and authorities, for https; None: the authorities of this machine.
-        environment: where the variables that hold secrets are looked up; None: the process's.
-    """
+    """Sends by DICOMweb; the arguments are those of `bmnode.dicomweb.WebSessions`."""
 
     def __init__(self, *, tls: TlsFiles | None = None, environment: Mapping[str, str] | None = None) -> None:
-        self._tls = tls
-        self._environment = environment
+        self._sessions = WebSessions(tls=tls, environment=environment)
 
     def send(self, peer: Peer, paths: Sequence[Path]) -> tuple[SendResult, ...]:
         """Store the files, one result a file in their order.
@@ -101,7 +82,7 @@ class StowSender:
                 readable.append(Outgoing.from_file(path))
             except ValueError as error:
                 results[path] = SendResult(path=path, outcome=SendOutcome.UNREADABLE, detail=str(error))
-        with self._session(peer) as session:
+        with self._sessions.open(peer) as session:
             is_lost = False
             for batch in _batches(readable):
                 if is_lost:
@@ -119,34 +100,6 @@ class StowSender:
     def takes(self, peer: Peer, paths: Sequence[Path]) -> bool:  # noqa: ARG002 - the protocol's signature
         """True: STOW-RS has no negotiation; what is not taken is said in the answer."""
         return True
-
-    def _session(self, peer: Peer) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # no proxy and no .netrc that the configuration does not name
-        if peer.dicomweb_token_env is not None:
-            session.headers["Authorization"] = f"Bearer {self._secret(peer, peer.dicomweb_token_env)}"
-        elif peer.dicomweb_user is not None and peer.dicomweb_password_env is not None:
-            secret = self._secret(peer, peer.dicomweb_password_env)
-            pair = base64.b64encode(f"{peer.dicomweb_user}:{secret}".encode()).decode()
-            session.headers["Authorization"] = f"Basic {pair}"
-        session.mount("https://", _Adapter(self._context(peer)))
-        return session
-
-    def _secret(self, peer: Peer, variable: str) -> str:
-        found = (os.environ if self._environment is None else self._environment).get(variable)
-        if not found:
-            raise PeerUnreachableError(f"peer {peer.name}: the environment variable {variable} is not set")
-        return found
-
-    def _context(self, peer: Peer) -> ssl.SSLContext:
-        if self._tls is None:
-            context = ssl.create_default_context()
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            return context
-        try:
-            return client_context(self._tls)
-        except ConfigError as error:
-            raise PeerUnreachableError(f"peer {peer.name} cannot be called by https: {error}") from error
 
 
 def _batches(objects: Sequence[Outgoing]) -> Iterator[tuple[Outgoing, ...]]:

@@ -26,7 +26,7 @@ LIBRARY_LEVELS = {
     "apscheduler": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
-    "urllib3": logging.WARNING,
+    "urllib3": logging.ERROR,  # its warnings quote addresses, and QIDO-RS has the Patient ID in them
     "asyncio": logging.WARNING,
 }
 """Least severity taken from a library: below it they tell of every PDU and every statement."""

@@ -29,7 +29,7 @@ _A_DAY = timedelta(days=1)
 
 
 class Find(Protocol):
-    """C-FIND, or what answers the same; see `bmnode.archive.FindScu`."""
+    """C-FIND or QIDO-RS; see `bmnode.archive.FindScu` and `bmnode.archive.QidoFinder`."""
 
     def find(self, peer: Peer, level: Level, *, keys: dict[str, object], wanted: Sequence[str] = ()) -> Answers:
         """The entities that match. Raises PeerUnreachableError, PeerRefusedError."""
@@ -88,7 +88,8 @@ class ArchiveQuestion:
         return Told(examinations=tuple(looked_at), is_complete=is_complete)
 
     def _pages(self, patient_id: str, first: date, last: date) -> Iterator[Answers]:
-        """C-FIND has no pages: where an archive cuts its answer, each half of the days is asked for by itself."""
+        """C-FIND has no pages, nor has every DICOMweb server: where an archive cuts its answer, each half of the days
+        is asked for by itself."""
         keys = {"StudyInstanceUID": "", "PatientID": patient_id, "StudyDate": f"{first:%Y%m%d}-{last:%Y%m%d}"}
         wanted = [keyword for keyword in _STUDY if keyword not in keys]
         answers = self.find.find(self.peer, Level.STUDY, keys=dict(keys), wanted=wanted)

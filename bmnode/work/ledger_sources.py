@@ -12,7 +12,7 @@ from typing import Protocol
 import pydicom
 from pydicom.dataset import Dataset
 
-from bmnode.archive import FindScu, Level
+from bmnode.archive import FindScu, Level, QidoFinder, WadoGetter, WebCaller
 from bmnode.archive.association import Caller
 from bmnode.archive.get import SentInstance, StudyGetter
 from bmnode.domain.objects import ResultKind, SegEncoding, encoding_of
@@ -109,15 +109,15 @@ class OwnReports:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchiveReports:
-    """A `ReportSource`: an archive that is asked by C-FIND and sends reports, and nothing else, by C-GET.
+    """A `ReportSource`: an archive that is asked and sends reports alone, by C-FIND and C-GET or by DICOMweb.
 
     Args:
-        caller: who asks, and for how long.
+        caller: who asks, by which of the two, and for how long.
         most: studies that are taken of one answer; where there are more, the archive is asked day by day.
     """
 
     peer: Peer
-    caller: Caller
+    caller: Caller | WebCaller
     most: int = 1000
 
     @property
@@ -144,7 +144,7 @@ class ArchiveReports:
 
     def _studies(self, keys: Mapping[str, object]) -> Studies:
         wanted = {"StudyInstanceUID": "", "ModalitiesInStudy": "SR", **keys}
-        found = FindScu(caller=self.caller, most=self.most).find(self.peer, Level.STUDY, keys=wanted)
+        found = self._finder(most=self.most).find(self.peer, Level.STUDY, keys=wanted)
         uids = _once(str(item.StudyInstanceUID) for item in found.matches if item.get("StudyInstanceUID"))
         return Studies(uids=uids, is_complete=found.is_complete)
 
@@ -164,7 +164,7 @@ class ArchiveReports:
 
     def _whole(self, level: Level, keys: Mapping[str, object], *wanted: str) -> Sequence[Dataset]:
         """Raises PeerRefusedError where the archive tells of a part alone."""
-        found = FindScu(caller=self.caller).find(self.peer, level, keys=keys, wanted=wanted)
+        found = self._finder().find(self.peer, level, keys=keys, wanted=wanted)
         if not found.is_complete:
             raise PeerRefusedError(f"peer {self.name} did not tell of everything in study {keys['StudyInstanceUID']}")
         return found.matches
@@ -177,17 +177,26 @@ class ArchiveReports:
             came.append(sent)
             return _SUCCESS
 
-        getter = StudyGetter(
-            caller=self.caller, sop_classes=(REPORT_CLASS,), transfer_syntaxes=_TRANSFER_SYNTAXES, keep=keep
-        )
         try:
-            getter.move(self.peer, place.study_uid, series_uid=place.series_uid)
+            self._getter(keep).move(self.peer, place.study_uid, series_uid=place.series_uid)
         except (PeerRefusedError, NotFoundError) as error:
             raise ResultError(f"{place.sop_instance_uid} did not come: {error}") from error
         found = next((item for item in came if item.sop_instance_uid == place.sop_instance_uid), None)
         if found is None:
             raise ResultError(f"peer {self.name} did not send {place.sop_instance_uid}")
         return _dataset(found)
+
+    def _finder(self, *, most: int = 1000) -> FindScu | QidoFinder:
+        if isinstance(self.caller, WebCaller):
+            return QidoFinder(caller=self.caller, most=most)
+        return FindScu(caller=self.caller, most=most)
+
+    def _getter(self, keep: Callable[[SentInstance], int]) -> StudyGetter | WadoGetter:
+        if isinstance(self.caller, WebCaller):
+            return WadoGetter(caller=self.caller, keep=keep)
+        return StudyGetter(
+            caller=self.caller, sop_classes=(REPORT_CLASS,), transfer_syntaxes=_TRANSFER_SYNTAXES, keep=keep
+        )
 
 
 def _place(study_uid: str, series_uid: str, sop_instance_uid: str) -> ReportPlace:

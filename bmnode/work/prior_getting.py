@@ -1,4 +1,4 @@
-"""Keeps what an archive sends by C-GET as the listener keeps what it is sent: durable before it is acknowledged."""
+"""Keeps what an archive sends by C-GET or WADO-RS as the listener keeps what it is sent: durable first."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _LOOK_AGAIN_S = 0.1
 
 
 class Mover(Protocol):
-    """Has a peer send a study to this node; see `bmnode.archive.StudyMover`."""
+    """Has a peer send a study to this node; see `bmnode.archive.StudyMover`, `WadoGetter`."""
 
     def move(self, peer: Peer, study_uid: str) -> int:
         """The number of instances sent. Raises DeliveryError, NotFoundError."""
@@ -79,7 +79,7 @@ class NodeStore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MovingArchive:
-    """An `ArchivePlace` that is asked by C-FIND and sends by C-MOVE through the node's own listener.
+    """An `ArchivePlace` that is asked and sends: by C-MOVE through the node's own listener, or on our own request.
 
     What is fetched is received as everything is: durable before it is acknowledged, audited, refused for the same
     reasons. The study is marked before it is asked for, so that it starts no job of its own.

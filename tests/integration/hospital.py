@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from bmnode.archive import ArchiveLimits, FindScu, StudyMover
+from bmnode.archive import ArchiveLimits, FindScu, QidoFinder, StudyMover, WadoGetter, WebCaller
 from bmnode.archive.association import Caller
 from bmnode.clock import SystemClock
 from bmnode.delivery.policy import RetryPolicy
 from bmnode.delivery.sender import CStoreSender
+from bmnode.dicomweb import WebSessions
 from bmnode.domain.peers import Peer
 from bmnode.domain.records import JobRecord, StoredInstance, StudyRecord
-from bmnode.priors.asking import ArchiveQuestion
+from bmnode.priors.asking import ArchiveQuestion, Find
 from bmnode.priors.handover import PriorInput, read_prior_input
 from bmnode.priors.reading import Site
 from bmnode.scp.receiver import Receiver
@@ -33,8 +34,8 @@ from bmnode.testing.sender import FakeSender
 from bmnode.work.engine import FlowName, FlowRequest
 from bmnode.work.finding import PriorOptions
 from bmnode.work.handlers import WorkParts
-from bmnode.work.prior_getting import study_getter
-from bmnode.work.prior_places import MovingArchive
+from bmnode.work.prior_getting import ReceivedByGet, study_getter
+from bmnode.work.prior_places import Mover, MovingArchive
 from bmnode.work.rejecting import StudyRejection
 from bmnode.work.requests import study_request
 from bmnode.work.running import RunOptions
@@ -110,7 +111,8 @@ class Hospital:
     archive: EmbeddedArchive | OrthancPeer
     folder: Path
     wait_s: float = 300.0
-    gets: bool = False
+    way: str = "move"
+    """`move`, `get`, or `web` for DICOMweb."""
     engine: InMemoryEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,9 +121,19 @@ class Hospital:
         caller = Caller(ae_title=NODE, clock=clock, limits=LIMITS)
         self.runner = InProcessRunner(computation=fake_computation(self.folder))
         receiver = Receiver(self.node.spool, database=self.node.database, clock=clock, due_at=after_quiet)
+        web = WebCaller(sessions=WebSessions(), clock=clock, limits=LIMITS)
+        peer = self.archive.as_peer()
+        if self.way == "web":
+            peer = replace(peer, dicomweb_url=f"{peer.rest_url}/dicom-web")
+        movers: dict[str, Mover] = {
+            "move": StudyMover(caller),
+            "get": study_getter(caller, receiver=receiver),
+            "web": WadoGetter(caller=web, keep=ReceivedByGet(receiver=receiver)),
+        }
+        find: Find = QidoFinder(caller=web) if self.way == "web" else FindScu(caller=caller)
         place = MovingArchive(
-            question=ArchiveQuestion(find=FindScu(caller=caller), peer=self.archive.as_peer(), site=SITE),
-            mover=study_getter(caller, receiver=receiver) if self.gets else StudyMover(caller),
+            question=ArchiveQuestion(find=find, peer=peer, site=SITE),
+            mover=movers[self.way],
             database=self.node.database,
             clock=clock,
         )

@@ -10,9 +10,11 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
-from bmnode.archive.association import ArchiveLimits, Caller
+from bmnode.archive import ArchiveLimits, WebCaller
+from bmnode.archive.association import Caller
 from bmnode.clock import SystemClock
 from bmnode.delivery.sender import CStoreSender
+from bmnode.dicomweb import WebSessions
 from bmnode.domain.follow_up_codes import Event, FollowUp
 from bmnode.domain.ids import derive_uid
 from bmnode.domain.ledger import LedgerEntry, histories
@@ -30,6 +32,7 @@ from bmnode.work.ledger import read_ledger_entry
 from bmnode.work.ledger_rebuild import LedgerRebuild, Rebuilt
 from bmnode.work.ledger_sources import ArchiveReports
 from tests.support.objects import StudyMaker
+from tests.support.viewer_site import dicom_web_settings
 from tests.unit.results import result_sets, sources
 from tests.unit.results.result_sets import CONTEXT
 from tests.unit.results.test_revision import as_predecessors
@@ -115,7 +118,7 @@ def _damaged(path: Path, to: Path) -> Path:
     return to
 
 
-@pytest.fixture(params=["embedded", "orthanc"])
+@pytest.fixture(params=["embedded", "orthanc", "orthanc web"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path, history: History) -> Iterator[Peer]:
     """Everything of the patient is in it."""
     held: EmbeddedArchive | OrthancPeer
@@ -125,10 +128,15 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path, history: History) ->
         node = Peer(name="node", ae_title="BMNODE", host=LOOPBACK, port=free_ports(1)[0])
         configuration = request.getfixturevalue("orthanc_configuration")
         overrides: dict[str, object] = {"LuaScripts": []}
+        if request.param == "orthanc web":
+            overrides |= dicom_web_settings(site_port=free_ports(1)[0])
         held = OrthancPeer(tmp_path / "archive", configuration=configuration, known_peers=[node], overrides=overrides)
     with held:
-        _store(held.as_peer(), history.files)
-        yield held.as_peer()
+        peer = held.as_peer()
+        _store(peer, history.files)
+        if request.param == "orthanc web":
+            peer = replace(peer, dicomweb_url=f"{peer.rest_url}/dicom-web")
+        yield peer
 
 
 @pytest.fixture
@@ -145,7 +153,8 @@ def _store(archive: Peer, files: Sequence[Path]) -> None:
 
 
 def _reports(archive: Peer, *, most: int = 1000) -> ArchiveReports:
-    return ArchiveReports(peer=archive, caller=CALLER, most=most)
+    web = WebCaller(sessions=WebSessions(), clock=CLOCK)
+    return ArchiveReports(peer=archive, caller=CALLER if archive.dicomweb_url is None else web, most=most)
 
 
 def _rebuild(database: Database, source: ArchiveReports) -> Rebuilt:

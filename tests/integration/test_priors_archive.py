@@ -29,6 +29,7 @@ from bmnode.work.finding import settle_overdue
 from bmnode.work.studying import FETCHED_PRIOR
 from tests.integration.hospital import CLOCK, CURRENT, LOOK_ALIKES, LOWER_PART, NODE, PRIOR, Hospital
 from tests.support.acceptor import ReceivingNode, receiving_node
+from tests.support.viewer_site import dicom_web_settings
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def node(tmp_path: Path) -> Iterator[ReceivingNode]:
         yield node
 
 
-@pytest.fixture(params=["embedded move", "embedded get", "orthanc move", "orthanc get"])
+@pytest.fixture(params=["embedded move", "embedded get", "orthanc move", "orthanc get", "orthanc web"])
 def site(request: pytest.FixtureRequest, tmp_path: Path, node: ReceivingNode) -> Iterator[Hospital]:
     """A node and an archive that know each other."""
     kind, _, way = request.param.partition(" ")
@@ -48,9 +49,10 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, node: ReceivingNode) ->
         archive = EmbeddedArchive(tmp_path / "archive", ae_title="ARCHIVE", known_peers=known)
     else:
         configuration = request.getfixturevalue("orthanc_configuration")
-        archive = OrthancPeer(tmp_path / "archive", configuration=configuration, known_peers=known)
+        overrides = None if way != "web" else dicom_web_settings(site_port=free_ports(1)[0])
+        archive = OrthancPeer(tmp_path / "archive", configuration=configuration, known_peers=known, overrides=overrides)
     with archive:
-        yield Hospital(node=node, archive=archive, folder=tmp_path, gets=way == "get")
+        yield Hospital(node=node, archive=archive, folder=tmp_path, way=way)
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ('[[routes]]\nname = "a"\ndestinations = []\n', "routes.0.destinations"),
         ('[[routes]]\nname = "a"\ndestinations = ["pacs"]\n' * 2, "two routes are named 'a'"),
         ('[peers.x]\nae_title = "X"\nhost = "h"\nport = 1\nrest_user = "u"\n', "need a rest_url"),
+        ('[priors]\narchives = ["pacs"]\nretrieve = "wado-rs"\n', "peer 'pacs' has no dicomweb_url"),
         ("[assembly]\nquiet_s = 100\nceiling_s = 10\n", "is below quiet_s"),
         ("[retention]\nuntil_free_mb = 10000\n", "needs a below_free_mb"),
         ("[retention]\nbelow_free_mb = 2048\n", "is not above [spool] min_free_mb"),
