@@ -11,7 +11,7 @@ from bmnode.domain.results import ResultSet
 from bmnode.domain.study import Branch, Reason, SeriesRole
 from operators.graph.contract import BranchDefinition, NotAssessableError, Step, StudyInput
 from operators.kernels.planar_regions.atlas_regions import AtlasRegions
-from operators.kernels.planar_regions.contract import PlanarRegions, ViewImage
+from operators.kernels.planar_regions.contract import PlanarRegions
 from operators.kernels.scintigraphy import body_mask, normal_level, skeleton_mask, smooth
 from operators.kernels.scintigraphy_body import body_frame
 from operators.kernels.scintigraphy_superscan import body_share
@@ -58,6 +58,14 @@ def read_views(study: StudyInput) -> LoadedScan:
 def normalise(scan: LoadedScan) -> PreparedScan:
     """Find body and skeleton of every view, and the normal level. Raises NotAssessableError without a skeleton."""
     return PreparedScan(scan=scan, views=tuple(_prepare(view, scan.profile) for view in scan.planar.views))
+
+
+def read_named(study: StudyInput) -> tuple[PreparedView, ...]:
+    """The views of a study with their parts, without hot spots. Raises NotAssessableError."""
+    prepared = normalise(read_views(study))
+    profile = prepared.scan.profile
+    regions: PlanarRegions = AtlasRegions.shipped(profile.regions)
+    return tuple(_with_regions(view, regions, profile) for view in prepared.views)
 
 
 def detect(prepared: PreparedScan, *, model: ScanModel | None = None) -> DetectedScan:
@@ -152,15 +160,7 @@ def _with_regions(view: PreparedView, regions: PlanarRegions, profile: BoneScanP
         return dataclasses.replace(view, no_regions="the body is not whole in the field")
     if view.view.name is ViewName.UNSTATED:
         return dataclasses.replace(view, no_regions="anterior or posterior is not stated, so that no side is known")
-    found = regions.find(
-        ViewImage(
-            counts=view.view.head_up,
-            body=view.body,
-            frame=view.frame,
-            pixel_mm=view.pixel_mm,
-            is_posterior=view.view.name is ViewName.POSTERIOR,
-        )
-    )
+    found = regions.find(view.image)
     limit = profile.regions.agreement_min
     if found.agreement < limit:
         return dataclasses.replace(

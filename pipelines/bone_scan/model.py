@@ -20,7 +20,6 @@ from operators.kernels.input_contract import ContractVerdict, ObservedInput, com
 from operators.kernels.planar_input import WORKING_MM, network_input, planar_features, to_working
 from operators.kernels.planar_network import METHOD, same_side_share
 from operators.kernels.planar_regions.contract import ViewImage
-from operators.readers.planar import ViewName
 from pipelines.bone_scan.quality import label_of
 from pipelines.bone_scan.views import BothViews, PreparedView
 
@@ -132,7 +131,7 @@ def ask(
     if both is None or reasons:
         reasons = reasons or ["both views of the whole body are needed"]
         return Asked(model=model, score=verdict.score, reasons=tuple(reasons)), tuple(views)
-    maps = model.finder.find(_image(views[both.anterior]), _image(views[both.posterior]))
+    maps = model.finder.find(views[both.anterior].image, views[both.posterior].image)
     found = dict(zip(shown, maps, strict=True))
     wrong = _wrong_sides(found, views)
     if wrong:
@@ -179,19 +178,9 @@ def _features(shown: Sequence[PreparedView]) -> Mapping[str, float]:
         return {}
     one, other = (
         network_input(to_working(image.counts, pixel_mm=image.pixel_mm, is_posterior=image.is_posterior))
-        for image in map(_image, shown)
+        for image in (view.image for view in shown)
     )
     return planar_features(one, other)
-
-
-def _image(prepared: PreparedView) -> ViewImage:
-    return ViewImage(
-        counts=prepared.view.head_up,
-        body=prepared.body,
-        frame=prepared.frame,
-        pixel_mm=prepared.pixel_mm,
-        is_posterior=prepared.view.name is ViewName.POSTERIOR,
-    )
 
 
 def _unknown(study: StudyInput, model: ScanModel, verdict: ContractVerdict) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from bmnode.domain.geometry import BoolArray
 from operators.graph.contract import StudyInput
 from operators.kernels.planar_pairing import mirror_shift
-from operators.kernels.planar_regions.contract import RegionMap
+from operators.kernels.planar_regions.contract import RegionMap, ViewImage
 from operators.kernels.planar_regions.parts import PlanarPart
 from operators.kernels.scintigraphy import Counts, HotSpot, NormalLevel, PixelSize
 from operators.kernels.scintigraphy_body import BodyFrame, Uptake
@@ -45,6 +45,17 @@ class PreparedView:
     body_share: float
     regions: RegionMap | None = None
     no_regions: str = ""
+
+    @property
+    def image(self) -> ViewImage:
+        """What kernels take of a stated view, head up."""
+        return ViewImage(
+            counts=self.view.head_up,
+            body=self.body,
+            frame=self.frame,
+            pixel_mm=self.pixel_mm,
+            is_posterior=self.view.name is ViewName.POSTERIOR,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

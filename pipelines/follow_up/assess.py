@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
+from typing import TypeVar
 
 from bmnode import __version__
 from bmnode.domain.codes import Code, Concept, Derivation, Unit
@@ -25,6 +26,7 @@ from bmnode.domain.results import (
     Evaluation,
     FindingResult,
     Measurement,
+    PlanarSegmentation,
     QualityCheck,
     ResultSet,
     Segmentation,
@@ -32,7 +34,6 @@ from bmnode.domain.results import (
 )
 from operators.kernels.lesion_matching.contract import LesionEvent, LesionGroup
 from operators.kernels.lesion_matching.match import LESION_MATCH
-from operators.kernels.registration.skeletal_chain import BoneState
 from operators.kernels.response.contract import Assessment
 from operators.kernels.response.lesion_limits import (
     FDG_QIBA2016,
@@ -47,9 +48,8 @@ from pipelines.follow_up import nadir
 from pipelines.follow_up.changes import METHOD, changes_of
 from pipelines.follow_up.contract import Drawn, Matched
 from pipelines.follow_up.criteria import assessments
-from pipelines.follow_up.registration import profile
 from pipelines.follow_up.values import measured, tracer_of
-from pipelines.volumetric import MORPHOLOGY, NEIGHBORHOOD, algorithm
+from pipelines.volumetric import NEIGHBORHOOD
 
 EVENTS: Mapping[LesionEvent, Code] = MappingProxyType(
     {
@@ -75,7 +75,10 @@ TABLES: Mapping[str, LimitsTable] = MappingProxyType({"FDG": FDG_QIBA2016, "NaF"
 """By tracer; of SUVmax."""
 ANEW = "The earlier scan was assessed anew in this run: no report of bmnode on it was at hand."
 SMALL = "A change is the difference of two measurements; without published limits it may be within their repeatability."
+_Drawing = TypeVar("_Drawing", Segmentation, PlanarSegmentation)
 _NUMBER = re.compile(r"bmnode lesion (\d+)")
+_ASIDE = "of this scan"
+"""Behind the name of what is not followed, where a lesion of the earlier scan has that name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,18 +162,28 @@ def _with_lesions(matched: Matched) -> ResultSet:
     """The lesions under their identities, each with its event; then those of the earlier scan that are no more."""
     result, identities = matched.registered.pair.result, identities_of(matched)
     by_uid = {item.finding.tracking_uid: number for number, item in enumerate(matched.current)}
+    alone = [_without(matched, group) for group in matched.groups or () if not group.current]
+    taken = {item.tracking_id for item in identities} | {item.tracking_id for item in alone}
+    names = {item.finding.tracking_uid: name for item, name in zip(matched.current, identities, strict=True)}
     findings = []
     for finding in result.findings:
         number = by_uid.get(finding.tracking_uid)
-        findings.append(finding if number is None else _followed(matched, number, identities[number]))
-    alone = [group for group in matched.groups or () if not group.current]
+        if number is not None:
+            findings.append(_followed(matched, number, identities[number]))
+        elif finding.tracking_id in taken:  # an earlier lesion's by now
+            name = f"{finding.tracking_id} {_ASIDE}"
+            names[finding.tracking_uid] = _Identity(tracking_id=name, tracking_uid=finding.tracking_uid)
+            findings.append(replace(finding, tracking_id=name))
+        else:
+            findings.append(finding)
     numbers = _numbers(matched, identities)
     return replace(
         result,
         limitations=(*result.limitations, *numbers),
         notices=(*result.notices, *numbers) if result.notices else (),
-        findings=(*findings, *(_without(matched, group) for group in alone)),
-        segmentations=tuple(_renamed(item, matched.current, identities) for item in result.segmentations),
+        findings=(*findings, *alone),
+        segmentations=tuple(_renamed(item, names) for item in result.segmentations),
+        planar_segmentations=tuple(_renamed(item, names) for item in result.planar_segmentations),
     )
 
 
@@ -204,7 +217,8 @@ def _numbers(matched: Matched, identities: Sequence[_Identity]) -> tuple[str, ..
     own = [item.finding.tracking_id for item in matched.current]
     if [item.tracking_id for item in identities] == own:
         return ()
-    pairs = ", ".join(f"{number} is {identity.tracking_id}" for number, identity in enumerate(identities, start=1))
+    shown = (match[1] if (match := _NUMBER.fullmatch(name)) else name for name in own)
+    pairs = ", ".join(f"{name} is {identity.tracking_id}" for name, identity in zip(shown, identities, strict=True))
     return (
         f"Numbers of lesions in sentences and segment labels are those of this scan, not the tracked ones: {pairs}.",
     )
@@ -282,8 +296,8 @@ def _suv_max(item: Drawn) -> float | None:
     return measured(item.finding.measurements, Concept.SUV_BW, Derivation.MAXIMUM) or None
 
 
-def _renamed(segmentation: Segmentation, current: Sequence[Drawn], identities: Sequence[_Identity]) -> Segmentation:
-    names = {item.finding.tracking_uid: identity for item, identity in zip(current, identities, strict=True)}
+def _renamed(segmentation: _Drawing, names: Mapping[str, _Identity]) -> _Drawing:
+    """The segments under what their findings are called, by the Tracking UIDs that they had."""
     segments = [
         replace(item, tracking_id=name.tracking_id, tracking_uid=name.tracking_uid)
         if item.tracking_uid is not None and (name := names.get(item.tracking_uid)) is not None
@@ -294,29 +308,20 @@ def _renamed(segmentation: Segmentation, current: Sequence[Drawn], identities: S
 
 
 def _checks(matched: Matched) -> tuple[QualityCheck, ...]:
-    """How well the bones fit, and the lesions by event with their share of the volume."""
+    """How well the bones fit, and the lesions by event with their share of all."""
     motion = matched.registered.motion
     if motion is None or matched.groups is None:
         return ()
-    states = [bone.state for bone in motion.bones]
-    shown = len(states) - states.count(BoneState.NOT_IN_BOTH_FIELDS)
-    rejected = states.count(BoneState.REJECTED)
-    bones = QualityCheck(
-        name="Registration",
-        verdict=Verdict.WARN if rejected else Verdict.PASS,
-        explanation=f"Of {len(states)} named bones {shown} lie in both fields; {rejected} of them did not fit and move "
-        "with their neighbour: lesions in them may be off.",
-    )
     lesions = QualityCheck(
         name="Comparison of lesions",
         verdict=Verdict.WARN if matched.group(LesionEvent.NOT_ASSESSABLE) else Verdict.PASS,
-        explanation=", ".join(_counted(matched, event) for event in LesionEvent) + ".",
+        explanation=", ".join(_counted(matched, event, extent=motion.extent) for event in LesionEvent) + ".",
     )
-    return bones, lesions
+    return motion.check, lesions
 
 
-def _counted(matched: Matched, event: LesionEvent) -> str:
-    """How many lesions, and their share of the volume of their scan."""
+def _counted(matched: Matched, event: LesionEvent, *, extent: str) -> str:
+    """How many lesions, and their share of all that lesions of their scan hold."""
     groups = matched.group(event)
     parts = [
         (matched.current, [n for group in groups for n in group.current]),
@@ -325,7 +330,7 @@ def _counted(matched: Matched, event: LesionEvent) -> str:
     lesions, numbers = parts[0] if parts[0][1] else parts[1]
     total = sum(item.mask.voxel_count for item in lesions)
     share = 100.0 * sum(lesions[number].mask.voxel_count for number in numbers) / total if total else 0.0
-    return f"{event.value.replace('_', ' ')} {len(groups)} ({share:.0f} % of the volume)"
+    return f"{event.value.replace('_', ' ')} {len(groups)} ({share:.0f} % of the {extent})"
 
 
 def _algorithms(matched: Matched) -> tuple[Algorithm, ...]:
@@ -336,6 +341,6 @@ def _algorithms(matched: Matched) -> tuple[Algorithm, ...]:
         f"{name}={getattr(LESION_MATCH, name):g}" for name in ("least_share", "part_share", "link_mm", "gate_mm")
     )
     return (
-        algorithm(motion.method, family=MORPHOLOGY, profile=profile().limits),
+        motion.algorithm,
         Algorithm(name=LESION_MATCH.method, version=__version__, family=NEIGHBORHOOD, parameters=rule),
     )

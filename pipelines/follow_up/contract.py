@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bmnode.domain.earlier import EarlierResult
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.registration import Registration
-from bmnode.domain.results import BurdenPoint, FindingResult, ResultSet
+from bmnode.domain.results import Algorithm, BurdenPoint, FindingResult, QualityCheck, ResultSet
 from bmnode.priors.handover import PriorStudy
 from operators.graph.contract import StudyInput
 from operators.kernels.lesion_matching.contract import LesionEvent, LesionGroup
-from operators.kernels.registration.registration import Registration as BoneRegistration
-from operators.kernels.skeleton_sites.sites import SkeletonMap
+from operators.kernels.lesion_matching.places import PointMap
+
+BoneOf = Callable[[CroppedMask, VolumeGeometry], str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,37 +37,58 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Registered:
-    """A pair, and how places of the one lie in the other.
-
-    Args:
-        motion: of every bone, and the field; None where lesions are not compared.
-        names: of the present scan's bones; None likewise.
-        objects: what is written as DICOM: the motion of the whole, then the field.
-        prior_fields, current_fields: grids of the images that were brought together.
-        why_not: a sentence; empty where there is a motion.
-    """
-
-    pair: Pair
-    motion: BoneRegistration | None = None
-    names: SkeletonMap | None = None
-    objects: tuple[Registration, ...] = ()
-    prior_fields: tuple[VolumeGeometry, ...] = ()
-    current_fields: tuple[VolumeGeometry, ...] = ()
-    why_not: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.motion is None) != bool(self.why_not) or (self.motion is None) != (self.names is None):
-            raise ValueError("there is a motion with names, or a reason why there is none")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Drawn:
     """A lesion with its voxels on the grid that it was found on."""
 
     finding: FindingResult
     mask: CroppedMask
     geometry: VolumeGeometry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Motion:
+    """How places of the present scan lie in the earlier one, and the lesions of both, drawn in one space each.
+
+    Args:
+        field: from the present scan to the earlier one.
+        bone_of: the single bone that a mask on a grid of the present scan lies in; None where that is not known.
+        prior, current: the lesions.
+        prior_fields, current_fields: grids of a scan; it shows a place that lies in all of them.
+        extent: what the size of a lesion is counted in, for the reader.
+        algorithm: what brought the scans together.
+        check: how well, for the reader.
+    """
+
+    field: PointMap
+    bone_of: BoneOf
+    prior: tuple[Drawn, ...]
+    current: tuple[Drawn, ...]
+    prior_fields: tuple[VolumeGeometry, ...]
+    current_fields: tuple[VolumeGeometry, ...]
+    algorithm: Algorithm
+    check: QualityCheck
+    extent: str = "volume"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Registered:
+    """A pair, and how places of the one lie in the other.
+
+    Args:
+        motion: None where lesions are not compared.
+        objects: what is written as DICOM: the motion of the whole, then the field; nothing of planar scans, which have
+            no frame of reference.
+        why_not: a sentence; empty where there is a motion.
+    """
+
+    pair: Pair
+    motion: Motion | None = None
+    objects: tuple[Registration, ...] = ()
+    why_not: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.motion is None) != bool(self.why_not):
+            raise ValueError("there is a motion, or a reason why there is none")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

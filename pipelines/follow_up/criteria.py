@@ -30,10 +30,7 @@ Assessed = Assessment[Any, Any]
 BONE_ALONE = "RECIP asks for the volume of the whole body: here it is that of candidates in bone alone."
 NO_DATE = "The day on which the present treatment began is not known to the node."
 NO_RECIST = "RECIST 1.1 is not assessed: it needs soft-tissue parts of bone lesions, measured at baseline and at nadir."
-NO_PCWG3 = (
-    "PCWG3 2+2 is not assessed: it needs lesions that are followed from scan to scan, and the day on which treatment "
-    "began."
-)
+NO_PCWG3 = "PCWG3 2+2 is not assessed: it needs the day on which treatment began, and the scan before it."
 _FOCI: Mapping[Code, NewFocus] = MappingProxyType(
     {
         LesionType.SCLEROTIC: NewFocus.SCLEROTIC,
@@ -144,7 +141,9 @@ def _bone_scan(matched: Matched) -> tuple[tuple[Assessed, ...], tuple[str, ...]]
         follow_up=_index(pair.result),
         interval_days=float(pair.prior.days_before),
     )
-    return (assess_bsi_change(inputs),), (NO_PCWG3,)
+    new = len(matched.group(LesionEvent.NEW))
+    counted = () if matched.groups is None else (f"New candidates for bone lesions since the earlier scan: {new}.",)
+    return (assess_bsi_change(inputs),), (NO_PCWG3, *counted)
 
 
 def _index(result: ResultSet) -> BsiScan:

@@ -8,52 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bmnode.domain.codes import Finding, SiteCertainty
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
-from bmnode.domain.results import ResultSet
 from operators.kernels.lesion_matching.contract import Lesion, LesionGroup, MatchRule
 from operators.kernels.lesion_matching.gaps import gaps_mm, shares_of_smaller
 from operators.kernels.lesion_matching.match import LESION_MATCH, match_lesions
 from operators.kernels.lesion_matching.places import PointMap, centroid, mapped_mask, share_within, voxel_places
-from operators.kernels.skeleton_sites.sites import SkeletonMap
-from pipelines.ct.profile import profile as ct_profile
-from pipelines.follow_up.contract import Drawn, Matched, Registered
+from pipelines.follow_up.contract import BoneOf, Drawn, Matched, Registered
+from pipelines.follow_up.drawn import lesions_of
 
 LEAST_SHOWN = 0.5
 """Share of a lesion in the other scan's field from which on that scan shows its place [P]."""
 NOWHERE_MM = (1e6, 1e6, 1e6)
 """Farther from every lesion than any gate."""
-_LESIONS = frozenset({Finding.LESION, Finding.BONE_METASTASIS})
 
 
 def match_prior(registered: Registered) -> Matched:
     """The lesions of both scans in groups; without groups where there is no motion between the scans."""
-    pair = registered.pair
-    current, prior = lesions_of(pair.result), lesions_of(pair.earlier.result_set)
-    if registered.motion is None or registered.names is None:
+    pair, motion = registered.pair, registered.motion
+    if motion is None:
+        prior, current = lesions_of(pair.earlier.result_set), lesions_of(pair.result)
         return Matched(registered=registered, prior=prior, current=current)
     matcher = Matcher(
-        field=registered.motion.field,
-        names=registered.names,
-        prior_fields=(*registered.prior_fields, *_grids(pair.earlier.result_set)),
-        current_fields=(*registered.current_fields, *_grids(pair.result)),
+        field=motion.field,
+        bone_of=motion.bone_of,
+        prior_fields=motion.prior_fields,
+        current_fields=motion.current_fields,
     )
-    return Matched(registered=registered, prior=prior, current=current, groups=matcher.groups(prior, current))
-
-
-def _grids(result: ResultSet) -> tuple[VolumeGeometry, ...]:
-    return tuple(item.geometry for item in result.segmentations)
-
-
-def lesions_of(result: ResultSet) -> tuple[Drawn, ...]:
-    """The lesions of a result that have voxels; what is no longer found has none, and is none of this scan."""
-    found = []
-    for finding in result.findings:
-        if finding.segment is not None and finding.finding_type in _LESIONS:
-            segmentation = result.segmentations[finding.segment.segmentation_index]
-            mask = segmentation.segments[finding.segment.segment_number - 1].mask
-            found.append(Drawn(finding=finding, mask=mask, geometry=segmentation.geometry))
-    return tuple(found)
+    groups = matcher.groups(motion.prior, motion.current)
+    return Matched(registered=registered, prior=motion.prior, current=motion.current, groups=groups)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,12 +44,12 @@ class Matcher:
 
     Args:
         field: from the present scan to the earlier one.
-        names: of the present scan's bones; lesions of both scans are named by them.
+        bone_of: in the present scan; lesions of both scans are named so.
         prior_fields, current_fields: grids of a scan; it shows a place that lies in all of them.
     """
 
     field: PointMap
-    names: SkeletonMap
+    bone_of: BoneOf
     prior_fields: tuple[VolumeGeometry, ...]
     current_fields: tuple[VolumeGeometry, ...]
 
@@ -95,7 +77,7 @@ class Matcher:
         return Lesion(
             # Where no way back was found the motion of the whole would be a guess: it is no one's neighbour.
             centroid_mm=centroid(known) if len(known) else NOWHERE_MM,
-            bone=None if mapped is None or grid is None else self._bone(mapped, grid),
+            bone=None if mapped is None or grid is None else self.bone_of(mapped, grid),
             shown_by_both=_is_shown(there, self.current_fields),
             volume_ml=_volume_ml(item),
         )
@@ -104,17 +86,10 @@ class Matcher:
         places = voxel_places(item.mask, item.geometry)
         return Lesion(
             centroid_mm=centroid(places),
-            bone=self._bone(item.mask, item.geometry),
+            bone=self.bone_of(item.mask, item.geometry),
             shown_by_both=_is_shown(self.field.apply(places), self.prior_fields),
             volume_ml=_volume_ml(item),
         )
-
-    def _bone(self, mask: CroppedMask, geometry: VolumeGeometry) -> str | None:
-        """Bone and side; None unless the single bone is known."""
-        site = self.names.site_of(mask, geometry, limits=ct_profile().sites.lesion)
-        if site.site is None or site.certainty != SiteCertainty.BONE:
-            return None
-        return site.site.value if site.laterality is None else f"{site.site.value} {site.laterality.value}"
 
 
 def _volume_ml(item: Drawn) -> float:

@@ -17,7 +17,7 @@ from bmnode.domain.geometry import VolumeGeometry
 from bmnode.domain.ids import digest
 from bmnode.domain.pipelines import PipelineRequest
 from bmnode.domain.registration import DisplacementField, RegisteredImage, Registration, RigidMatrix
-from bmnode.domain.results import BurdenPoint, Evaluation, Outcome, ResultSet
+from bmnode.domain.results import BurdenPoint, Evaluation, Outcome, QualityCheck, ResultSet, Verdict
 from bmnode.domain.study import Branch, SeriesRole
 from bmnode.errors import InputError, ResultError
 from bmnode.priors.handover import PriorInput, PriorRole, PriorStudy, read_prior_input
@@ -27,19 +27,20 @@ from bmnode.selection.headers import read_study
 from operators.graph.contract import NotAssessableError, StudyInput
 from operators.kernels.registration.registration import Registration as BoneRegistration
 from operators.kernels.registration.registration import RegistrationRefusal, register
-from pipelines.follow_up.contract import Pair, Registered
+from operators.kernels.registration.skeletal_chain import BoneState
+from pipelines.follow_up.contract import Motion, Pair, Registered
+from pipelines.follow_up.drawn import lesions_of
+from pipelines.follow_up.planar import planar_motion
 from pipelines.follow_up.registration import profile
-from pipelines.follow_up.scan import CtScan, read_scan
+from pipelines.follow_up.scan import CtScan, bone_of_ct, read_scan
+from pipelines.volumetric import MORPHOLOGY, algorithm
 
 AssessAlone = Callable[[StudyInput], ResultSet]
 """A branch from its first step to its last, on one study alone."""
 ReadScan = Callable[[StudyInput], CtScan]
 """The CT of a study with its bones. Raises NotAssessableError."""
 
-WITHOUT_CT = {
-    Branch.BONE_SCAN: "Lesions of planar scans are not mapped from one scan to the other: totals alone are compared.",
-    Branch.MRI: "Lesions of MR are not mapped from one scan to the other: totals alone are compared.",
-}
+NOT_MAPPED = {Branch.MRI: "Lesions of MR are not mapped from one scan to the other: totals alone are compared."}
 
 
 class NotComparedError(Exception):
@@ -126,21 +127,45 @@ def _history(told: PriorInput, pair: Pair) -> tuple[BurdenPoint, ...]:
 
 def _registered(pair: Pair, *, read: ReadScan) -> Registered:
     """Raises NotComparedError where the bones say that the scans are not to be compared at all."""
-    if pair.result.branch in WITHOUT_CT:
-        return Registered(pair=pair, why_not=WITHOUT_CT[pair.result.branch])
+    branch = pair.result.branch
+    if branch in NOT_MAPPED:
+        return Registered(pair=pair, why_not=NOT_MAPPED[branch])
+    if branch is Branch.BONE_SCAN:
+        motion, why_not = planar_motion(pair)
+        return Registered(pair=pair, motion=motion, why_not=why_not)
     if not all(study.role(SeriesRole.ANATOMY) for study in (pair.study, pair.prior_study)):
         return Registered(pair=pair, why_not="One of the two scans has no CT by which bones could be brought together.")
     fixed, moving = read(pair.study), read(pair.prior_study)
     found = register(fixed.ct, moving.ct, names=fixed.names, prior_names=moving.names, limits=profile().limits)
     if isinstance(found, RegistrationRefusal):
         raise NotComparedError(f"{found.reason.value}. {found.detail}")
-    return Registered(
-        pair=pair,
-        motion=found,
-        names=fixed.names,
-        objects=registration_objects(found, fixed=fixed, moving=moving),
-        prior_fields=(moving.ct.geometry,),
-        current_fields=(fixed.ct.geometry,),
+    motion = Motion(
+        field=found.field,
+        bone_of=bone_of_ct(fixed.names),
+        prior=lesions_of(pair.earlier.result_set),
+        current=lesions_of(pair.result),
+        prior_fields=(moving.ct.geometry, *_grids(pair.earlier.result_set)),
+        current_fields=(fixed.ct.geometry, *_grids(pair.result)),
+        algorithm=algorithm(found.method, family=MORPHOLOGY, profile=profile().limits),
+        check=_check(found),
+    )
+    return Registered(pair=pair, motion=motion, objects=registration_objects(found, fixed=fixed, moving=moving))
+
+
+def _grids(result: ResultSet) -> tuple[VolumeGeometry, ...]:
+    return tuple(item.geometry for item in result.segmentations)
+
+
+def _check(found: BoneRegistration) -> QualityCheck:
+    """How well the bones fit."""
+    states = [bone.state for bone in found.bones]
+    shown = len(states) - states.count(BoneState.NOT_IN_BOTH_FIELDS)
+    rejected = states.count(BoneState.REJECTED)
+    return QualityCheck(
+        name="Registration",
+        verdict=Verdict.WARN if rejected else Verdict.PASS,
+        explanation=f"Of {len(states)} named bones {shown} lie in both fields; {rejected} of them did not fit and move "
+        "with their neighbour: lesions in them may be off.",
     )
 
 

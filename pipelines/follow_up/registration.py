@@ -1,4 +1,4 @@
-"""`registration.toml`: how two CTs, or two ADC maps, of one patient are registered."""
+"""`registration.toml`: how two CTs, two ADC maps, or two bone scans of one patient are registered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bmnode.domain.geometry import VolumeGeometry
 from operators.kernels.bone import WorkingBone
+from operators.kernels.planar_regions.part_motion import PartMotionRule
 from operators.kernels.registration.bones import PieceLimits
 from operators.kernels.registration.global_align import CtBone, GlobalLimits
 from operators.kernels.registration.levels import CtLevels, HuWindow
@@ -37,10 +38,11 @@ class RegistrationProfile:
     blend: BlendLimits
     acceptance: AcceptanceLimits
     spine: SpineLimits
+    planar: PartMotionRule
 
     @property
     def limits(self) -> RegistrationLimits:
-        """Without those of the images and of MR."""
+        """Without those of the images, of MR and of planar scans."""
         return RegistrationLimits(
             whole=self.whole, pieces=self.pieces, chain=self.chain, blend=self.blend, acceptance=self.acceptance
         )

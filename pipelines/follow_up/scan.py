@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bmnode.domain.codes import SiteCertainty
+from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.registration import ImageReference, RegisteredImage
 from bmnode.domain.study import Reason, SeriesRole
 from operators.graph.contract import NotAssessableError, StudyInput
@@ -14,6 +16,7 @@ from operators.kernels.skeleton_sites.sites import SkeletonMap
 from operators.readers.frames import read_header
 from operators.readers.volume import ImageVolume, read_volume
 from pipelines.ct.profile import profile as ct_profile
+from pipelines.follow_up.contract import BoneOf
 from pipelines.follow_up.registration import profile
 from pipelines.orientation import refuse_contradiction
 from pipelines.volumetric import first_readable
@@ -61,3 +64,15 @@ def image_of(study_uid: str, series_uid: str, volume: ImageVolume) -> Registered
             ImageReference(sop_class_uid=sop_class, sop_instance_uid=uid) for uid in volume.source_instance_uids
         ),
     )
+
+
+def bone_of_ct(names: SkeletonMap) -> BoneOf:
+    """Bone and side of a mask on the CT's skeleton; None unless the single bone is known."""
+
+    def bone_of(mask: CroppedMask, geometry: VolumeGeometry) -> str | None:
+        site = names.site_of(mask, geometry, limits=ct_profile().sites.lesion)
+        if site.site is None or site.certainty != SiteCertainty.BONE:
+            return None
+        return site.site.value if site.laterality is None else f"{site.site.value} {site.laterality.value}"
+
+    return bone_of

@@ -11,7 +11,7 @@ from operators.kernels.planar_regions.atlas import PlanarAtlas, shipped_atlas
 from operators.kernels.planar_regions.contract import RegionMap, ViewImage
 from operators.kernels.planar_regions.parts import PartMap
 from operators.kernels.planar_regions.placement import FRAME_SHAPE, FeatureRule, FrameReader, Placement, feature
-from operators.kernels.planar_regions.registration import Displacement, FitRule, Image, register, warped
+from operators.kernels.planar_regions.registration import Displacement, FitRule, alike, register, warped
 
 METHOD = "REGION_ATLAS_V1"
 
@@ -60,7 +60,7 @@ class AtlasRegions:
         upper[reader.box] = reader.read(warped(self.atlas.upper_of(is_posterior=view.is_posterior), field))
         if view.is_posterior:
             parts, upper = np.ascontiguousarray(parts[:, ::-1]), np.ascontiguousarray(upper[:, ::-1])
-        return RegionMap(parts=parts, agreement=_correlation(seen, warped(look, field)), upper_normal=upper)
+        return RegionMap(parts=parts, agreement=alike(seen, warped(look, field)), upper_normal=upper)
 
 
 def _warped_chances(chances: npt.NDArray[np.uint8], field: Displacement) -> npt.NDArray[np.float32]:
@@ -98,12 +98,3 @@ def _likeliest(chances: npt.NDArray[np.float32], reader: FrameReader, *, shape: 
     parts = np.zeros(shape, dtype=np.uint8)
     parts[reader.box] = found
     return parts
-
-
-def _correlation(one: Image, other: Image) -> float:
-    """Pearson's, over the pixels where either image shows something; 0 where one is constant."""
-    shown = (one > 0) | (other > 0)
-    x, y = one[shown].astype(np.float64), other[shown].astype(np.float64)
-    if x.size < 2 or x.std() == 0 or y.std() == 0:
-        return 0.0
-    return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))

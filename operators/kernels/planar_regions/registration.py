@@ -74,6 +74,15 @@ def warped(image: Image, field: Displacement) -> Image:
     return np.asarray(ndimage.map_coordinates(image, places, order=1, mode="nearest"), dtype=np.float32)
 
 
+def alike(one: Image, other: Image) -> float:
+    """Pearson's correlation over the pixels where either image shows something, -1 to 1; 0 where one is constant."""
+    shown = (one > 0) | (other > 0)
+    x, y = one[shown].astype(np.float64), other[shown].astype(np.float64)
+    if x.size < 2 or x.std() == 0 or y.std() == 0:
+        return 0.0
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))
+
+
 def resized(image: Image, size: tuple[int, ...]) -> Image:
     """An image on another number of rows and columns over the same extent, linear between pixel centres."""
     for axis, count in enumerate(size):

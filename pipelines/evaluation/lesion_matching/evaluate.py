@@ -22,6 +22,7 @@ from pipelines.evaluation.lesion_matching.truth import Seen, found_masks, measur
 from pipelines.evaluation.registration.pair import Scan, load_scan, true_motions
 from pipelines.follow_up.match import Matcher
 from pipelines.follow_up.registration import profile
+from pipelines.follow_up.scan import bone_of_ct
 
 DILATED = MatchRule(method="DILATED_10MM", least_share=1.0, link_mm=10.0, gate_mm=25.0, dilation_mm=10.0)
 """The clinical reference, 8.2 step 6, to the letter: lesions of one bone that are up to 10 mm apart are one group."""
@@ -106,6 +107,11 @@ def _tallies(
         motions=motions,
         fields=(prior.fields, current.fields),
     )
-    matcher = Matcher(field=field, names=current.scan.names, prior_fields=prior.fields, current_fields=current.fields)
+    matcher = Matcher(
+        field=field,
+        bone_of=bone_of_ct(current.scan.names),
+        prior_fields=prior.fields,
+        current_fields=current.fields,
+    )
     masks = [item.drawn for item in before], [item.drawn for item in after]
     return {rule.method: tally(matcher.groups(*masks, rule=rule), story) for rule in RULES}

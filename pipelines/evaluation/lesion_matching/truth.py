@@ -21,7 +21,8 @@ from operators.simulation.truth.model import LabelKind, SeriesTruth, StudyTruth
 from operators.simulation.truth.read import TruthFolder
 from pipelines.evaluation.found import overlap_in_volume
 from pipelines.follow_up.contract import Drawn
-from pipelines.follow_up.match import LEAST_SHOWN, lesions_of
+from pipelines.follow_up.drawn import lesions_of
+from pipelines.follow_up.match import LEAST_SHOWN
 from pipelines.training.site_accuracy import bone_of
 
 FloatArray = npt.NDArray[np.float64]

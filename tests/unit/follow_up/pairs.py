@@ -26,7 +26,7 @@ from bmnode.priors.handover import PriorRole, PriorStudy
 from operators.graph.contract import StudyInput
 from operators.kernels.lesion_matching.contract import LesionGroup, event_of
 from pipelines.follow_up.contract import Matched, Pair, Registered
-from pipelines.follow_up.match import lesions_of
+from pipelines.follow_up.drawn import lesions_of
 
 SHAPE = (40, 40, 40)
 GEOMETRY = VolumeGeometry.from_matrix(

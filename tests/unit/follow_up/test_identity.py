@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bmnode.domain.codes import Code
+from bmnode.domain.codes import Code, Finding
 from bmnode.domain.follow_up_codes import Change, Compared, Event, FollowUp, Repeatability
 from bmnode.domain.results import FindingResult, ResultSet
 from pipelines.follow_up.assess import assess_pair
@@ -140,3 +140,18 @@ def test_no_identity_is_given_twice(prior: int, current: int, data: st.DataObjec
     assert len(set(names)) == len(names)
     kept = {item.tracking_uid for item in found.findings}
     assert len(kept) == len(found.findings) >= current
+
+
+def test_what_is_set_aside_gives_way_to_a_lesion_of_its_name() -> None:
+    """Where an earlier lesion has the name of something that is not followed, that is told apart, its segment too."""
+    prior = result_of(THEN, [(0, 2)], suv_max=[10.0])
+    current = result_of(NOW, [(0, 4), (10, 2)], suv_max=[14.0, 6.0])
+    lesion, other = current.findings
+    aside = replace(other, finding_type=Finding.ABNORMAL_STRUCTURE, tracking_id=prior.findings[0].tracking_id)
+    found = assess_pair(matched_of(prior, replace(current, findings=(lesion, aside)), [((0,), (0,))]))
+    assert [item.tracking_id for item in found.findings] == ["bmnode lesion 1", "bmnode lesion 1 of this scan"]
+    assert [item.tracking_uid for item in found.findings] == [f"{THEN}.9.1", f"{NOW}.9.2"]
+    assert [item.tracking_id for item in found.segmentations[0].segments] == [
+        "bmnode lesion 1",
+        "bmnode lesion 1 of this scan",
+    ]
