@@ -19,7 +19,7 @@ from bmnode.domain.results import PlanarSegmentation, QualityCheck, ResultSet, V
 from operators.graph.contract import StudyInput
 from operators.kernels.lesion_matching.match import LESION_MATCH
 from operators.kernels.planar_regions.part_motion import METHOD, ViewMotion, view_motion
-from operators.kernels.planar_regions.parts import PART_NUMBERS
+from operators.kernels.planar_regions.parts import PART_NUMBERS, PartMap
 from pipelines.bone_scan.branch import read_named
 from pipelines.bone_scan.profile import load
 from pipelines.bone_scan.views import PreparedView, both_views
@@ -30,9 +30,8 @@ from pipelines.volumetric import MORPHOLOGY, algorithm
 
 DEPTH_MM = 1.2 * LESION_MATCH.link_mm
 """Between the two slices [P]: more than the distance at which lesions are linked, less than that of a neighbour."""
-NOT_BOTH = (
-    "One of the two scans has no anterior and posterior view of the whole body with named bones: totals alone are "
-)
+NOT_BOTH = "One of the two scans lacks a view of the whole body with named bones: totals alone are compared."
+NO_FIT = "The views of the two scans do not fit onto each other: totals alone are compared."
 _Pixel = TypeVar("_Pixel", bound=np.generic)
 _SINGLE_SHARE = 0.8
 """Share of a lesion's pixels on bone that lie in one part, from which on that part is its own [P]."""
@@ -44,6 +43,7 @@ class Sweep:
     """The anterior and the posterior view of one scan, head up."""
 
     views: tuple[PreparedView, PreparedView]
+    parts: tuple[PartMap, PartMap]
 
     @classmethod
     def of(cls, study: StudyInput) -> Sweep | None:
@@ -53,7 +53,9 @@ class Sweep:
         if both is None:
             return None
         front, back = views[both.anterior], views[both.posterior]
-        return None if front.regions is None or back.regions is None else cls(views=(front, back))
+        if front.regions is None or back.regions is None:
+            return None
+        return cls(views=(front, back), parts=(front.regions.parts, back.regions.parts))
 
     @property
     def geometry(self) -> VolumeGeometry:
@@ -79,7 +81,7 @@ class Sweep:
 
     def bone_of(self) -> BoneOf:
         """The part that nearly all of a mask's pixels on bone lie in."""
-        parts = _from_the_front(np.stack([view.regions.parts for view in self.views if view.regions is not None]))
+        parts = _from_the_front(np.stack(self.parts))
 
         def bone_of(mask: CroppedMask, _geometry: VolumeGeometry) -> str | None:
             box = tuple(slice(start, start + size) for start, size in zip(mask.origin, mask.values.shape, strict=True))
@@ -100,6 +102,14 @@ class Sweep:
                     pixels = segment.mask.to_array()[0]
                     found[str(segment.tracking_uid)] = pixels[::-1, ::-1] if view.view.is_head_down else pixels
         return found
+
+    def seen_from_the_front(self, stored: BoolArray) -> BoolArray:
+        """Maps (..., view, row, column) as the views are stored, head up, the posterior one mirrored."""
+        upright = stored.copy()
+        for number, view in enumerate(self.views):
+            if view.view.is_head_down:
+                upright[..., number, :, :] = stored[..., number, ::-1, ::-1]
+        return _from_the_front(upright)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -132,21 +142,27 @@ class BothMotions:
         return np.stack([there[:, 1], points[:, 1], -there[:, 0]], axis=1)
 
 
+def motion_between(now: Sweep, then: Sweep) -> BothMotions | None:
+    """How the views of two scans lie to each other; None where one does not fit onto its own of the other scan."""
+    rules, regions = profile().planar, load().regions
+    views = []
+    for one, other, parts in zip(now.views, then.views, now.parts, strict=True):
+        motion = view_motion(one.image, other.image, parts, look=regions.feature, fit=regions.fit, rule=rules)
+        if motion is None:
+            return None
+        views.append(motion)
+    front, back = views
+    return BothMotions(views=(front, back), current_mm=now.views[0].pixel_mm, prior_mm=then.views[0].pixel_mm)
+
+
 def planar_motion(pair: Pair) -> tuple[Motion | None, str]:
     """How the views lie to each other; or None, and a sentence that says why. Raises NotAssessableError."""
     now, then = Sweep.of(pair.study), Sweep.of(pair.prior_study)
     if now is None or then is None:
-        return None, f"{NOT_BOTH}compared."
-    rules, regions = profile().planar, load().regions
-    views = []
-    for one, other in zip(now.views, then.views, strict=True):
-        parts = one.regions.parts if one.regions is not None else np.zeros(one.body.shape, dtype=np.uint8)
-        motion = view_motion(one.image, other.image, parts, look=regions.feature, fit=regions.fit, rule=rules)
-        if motion is None:
-            return None, "The views of the two scans do not fit onto each other: totals alone are compared."
-        views.append(motion)
-    front, back = views
-    field = BothMotions(views=(front, back), current_mm=now.views[0].pixel_mm, prior_mm=then.views[0].pixel_mm)
+        return None, NOT_BOTH
+    field = motion_between(now, then)
+    if field is None:
+        return None, NO_FIT
     return (
         Motion(
             field=field,
@@ -156,8 +172,8 @@ def planar_motion(pair: Pair) -> tuple[Motion | None, str]:
             prior_fields=(then.geometry,),
             current_fields=(now.geometry,),
             extent="pixels",
-            algorithm=algorithm(METHOD, family=MORPHOLOGY, profile=rules),
-            check=_check(front, back),
+            algorithm=algorithm(METHOD, family=MORPHOLOGY, profile=profile().planar),
+            check=_check(*field.views),
         ),
         "",
     )
@@ -176,7 +192,7 @@ def _check(front: ViewMotion, back: ViewMotion) -> QualityCheck:
 
 
 def _from_the_front(views: npt.NDArray[_Pixel]) -> npt.NDArray[_Pixel]:
-    """Anterior and posterior view (2, row, column), the posterior one mirrored."""
+    """Anterior and posterior view (..., 2, row, column), the posterior one mirrored."""
     turned = views.copy()
-    turned[1] = views[1, :, ::-1]
+    turned[..., 1, :, :] = views[..., 1, :, ::-1]
     return turned

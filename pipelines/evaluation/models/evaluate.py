@@ -37,7 +37,7 @@ def evaluate_scan(folder: Path, *, patient: int, key: str, model: ScanModel | No
     Raises ValueError where truth and image do not lie on the same pixels.
     """
     truth = load_truth(folder / "truth")
-    shadows = _shadows(truth)
+    shadows = shadows_of(truth)
     nothing = ((), ())
     shown = tuple(tuple(int(item) for item in np.flatnonzero(view)) for view in _any(shadows.lesions, axis=(2, 3)).T)
     record = ScanRecord(
@@ -49,7 +49,7 @@ def evaluate_scan(folder: Path, *, patient: int, key: str, model: ScanModel | No
         has_model=model is not None,
     )
     try:
-        prepared = normalise(read_views(_study(folder, truth)))
+        prepared = normalise(read_views(study_of(folder, truth)))
         ruled = detect(prepared)
     except NotAssessableError as error:
         return replace(record, refusal=str(error.refusal.reason))
@@ -63,7 +63,8 @@ def evaluate_scan(folder: Path, *, patient: int, key: str, model: ScanModel | No
     )
 
 
-def _study(folder: Path, truth: TruthFolder) -> StudyInput:
+def study_of(folder: Path, truth: TruthFolder) -> StudyInput:
+    """The study in `folder`, read as a branch takes it. Raises NotAssessableError."""
     files = tuple(sorted(path for path in (folder / "dicom").rglob("*") if path.is_file()))
     reading = read_study(files, study_uid=truth.study.study_uid)
     request = PipelineRequest(study_uid=truth.study.study_uid, files=files, seed="evaluation")
@@ -73,7 +74,7 @@ def _study(folder: Path, truth: TruthFolder) -> StudyInput:
     return StudyInput(request=request, headers=reading.headers, classification=classification, files=reading.files)
 
 
-def _shadows(truth: TruthFolder) -> PlanarLabels:
+def shadows_of(truth: TruthFolder) -> PlanarLabels:
     """The shadows with the anterior view first."""
     (series,) = truth.study.series
     order = [series.views.index(name) for name in _VIEWS]
