@@ -27,12 +27,18 @@ MOVE_PX = (12, 5)
 THIGH_ROW = 640
 
 
-def _scan(folder: Path, *, year: int, change: Callable[[Views], Views] = lambda views: views) -> Path:
+def _scan(
+    folder: Path, *, year: int, change: Callable[[Views], Views] = lambda views: views, is_feet_first: bool = False
+) -> Path:
+    """The folder of a scan of the patient, whose views may have changed; feet first it is stored head down."""
     start = datetime(year, 9, 10, 9, 0, tzinfo=UTC)
     write_bone_scan(folder, spec=PatientSpec(seed=5, patient_id="SYN-PAIR", age_years=year - 1957, study_start=start))
     for path in folder.rglob("*.dcm"):
         image = dcmread(path)
-        image.PixelData = change(image.pixel_array.copy()).tobytes()
+        views = change(image.pixel_array.copy())
+        if is_feet_first:
+            image.PatientPosition, views = "FFS", views[:, ::-1, ::-1]
+        image.PixelData = views.tobytes()
         image.save_as(path)
     return folder
 
@@ -65,11 +71,12 @@ def _events(report: Report) -> dict[str, object]:
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(600)
-def test_lesions_of_bone_scans_keep_their_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_feet_first", [False, True], ids=["head first", "feet first"])
+def test_lesions_of_bone_scans_keep_their_names(tmp_path: Path, *, is_feet_first: bool) -> None:
     """Every lesion of the earlier report goes on under its Tracking UID, the new focus is new; no two findings of the
     report have one name, and the segments of both views are called as the findings are."""
     then = _scan(tmp_path / "2024", year=2024)
-    now = _scan(tmp_path / "2025", year=2025, change=_later)
+    now = _scan(tmp_path / "2025", year=2025, change=_later, is_feet_first=is_feet_first)
     runner = build_runner(Settings(), log_path=tmp_path / "child.log", clock=SystemClock())
     try:
         _, first = _run(then, tmp_path / "then", runner)
