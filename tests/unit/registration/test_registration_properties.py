@@ -62,11 +62,8 @@ def test_the_origin_of_the_priors_frame_is_arbitrary(origin: tuple[float, float,
     shifted = np.eye(4)
     shifted[:3, 3] = origin
     then = Phantom(frame="1.2.2", whole=se3.exp(np.array([0.0, 0.03, 0.08, 12.0, -8.0, 30.0])), motions=MOVES, seed=1)
-    elsewhere = replace(
-        then,
-        whole=shifted @ then.whole,
-        centre_mm=tuple(float(a + b) for a, b in zip(then.centre_mm, origin, strict=True)),
-    )
+    x, y, z = (float(value) for value in np.array(then.centre_mm) + np.array(origin))
+    elsewhere = replace(then, whole=shifted @ then.whole, centre_mm=(x, y, z))
     one, other = (registered(scan(NOW), (item.ct(), item.skeleton())) for item in (then, elsewhere))
     assert isinstance(one, Registration)
     assert isinstance(other, Registration)
