@@ -9,19 +9,24 @@ import numpy as np
 from bmnode.domain.codes import Concept, Unit
 from bmnode.domain.geometry import BoolArray, CroppedMask
 from bmnode.domain.results import Measurement
-from bmnode.domain.study import SeriesRole
+from bmnode.domain.study import Reason, SeriesRole
 from operators.graph.contract import NotAssessableError, StudyInput
 from operators.kernels.basins import BasinLimits, organ_uptake
 from operators.kernels.bone import BoneProfile, segment_bone
 from operators.kernels.coarse_ct import CoarseCt, coarsen
 from operators.kernels.fusion_orientation import Fit, FusionLimits, judge_fusion
 from operators.kernels.morphology import dilate
+from operators.kernels.neighbours import METHOD as NEIGHBOURS
+from operators.kernels.neighbours import neighbour_correlation
 from operators.kernels.resample import bone_on_grid, covered
 from operators.kernels.skeleton_sites.sites import SiteNamer, SkeletonMap
 from operators.kernels.uptake import UptakeLimits, find_uptake
 from operators.readers.volume import ImageVolume, read_volume
 from pipelines.orientation import refuse_contradiction, refuse_misfit
 from pipelines.volumetric import first_readable, largest_first
+
+LEAST_NEIGHBOURS = 0.3
+"""[P]: images of patients and phantoms lie above 0.87, noise at 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +107,17 @@ def find_hybrid_bone(
         ),
         "",
     )
+
+
+def refuse_noise(volume: ImageVolume, *, what: str) -> None:
+    """Raise NotAssessableError (bone_not_found) where neighbouring voxels have nothing to do with each other."""
+    found = neighbour_correlation(volume.array)
+    if found is not None and found < LEAST_NEIGHBOURS:
+        raise NotAssessableError(
+            Reason.BONE_NOT_FOUND,
+            f"The {what} shows no patient, as noise does not: neighbouring voxels correlate by {found:.2f}, "
+            f"at least {LEAST_NEIGHBOURS:g} is expected ({NEIGHBOURS}).",
+        )
 
 
 def find_lesions(

@@ -69,7 +69,7 @@ def find_uptake(
             allowed[region.box] &= ~region.values
             if region.voxel_count >= least:
                 found.append(region)
-    return tuple(found)
+    return tuple(sorted(found, key=lambda region: (-_highest(array, region), region.origin)))
 
 
 def _highest(array: npt.NDArray[np.floating], region: CroppedMask) -> float:

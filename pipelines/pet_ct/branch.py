@@ -27,6 +27,7 @@ from pipelines.hybrid import (
     find_hybrid_bone,
     find_lesions,
     organs_left_out,
+    refuse_noise,
     suv_factor_measurement,
 )
 from pipelines.orientation import fusion_check
@@ -141,6 +142,7 @@ def prepare(study: StudyInput) -> Prepared:
     tracer = next((series.tracer for series in study.headers.series if series.series_uid in emission[:1]), None)
     tracer_key(tracer)
     series_uid, volume = first_readable(study, emission, read=read_suv)
+    refuse_noise(volume.volume, what="PET")
     return Prepared(study=study, series_uid=series_uid, suv=volume, tracer=str(tracer))
 
 

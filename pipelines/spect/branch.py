@@ -31,6 +31,7 @@ from pipelines.hybrid import (
     find_hybrid_bone,
     find_lesions,
     organs_left_out,
+    refuse_noise,
     suv_factor_measurement,
 )
 from pipelines.orientation import fusion_check
@@ -135,6 +136,7 @@ def profile() -> SpectProfile:
 def prepare(study: StudyInput) -> Prepared:
     """Read the first SPECT series that forms a volume. Raises NotAssessableError where none does."""
     series_uid, volume = first_readable(study, study.role(SeriesRole.EMISSION), read=read_spect)
+    refuse_noise(volume.volume, what="SPECT")
     return Prepared(study=study, series_uid=series_uid, spect=volume)
 
 

@@ -313,6 +313,23 @@ REFUSED = (
         reason=Reason.UNEXPLAINED_ORIENTATION,
         words="spine lies at the front",
     ),
+    *(
+        Case(
+            name=f"noise in the place of {study}",
+            study=study,
+            change=make.noise,
+            reason=Reason.BONE_NOT_FOUND,
+            words=words,
+        )
+        for study, words in (
+            ("planar", "is expected of a bone scan"),
+            ("ct", "0.0 ml of bone"),
+            ("pet", "neighbouring voxels correlate by"),
+            ("pet-alone", "neighbouring voxels correlate by"),
+            ("spect", "neighbouring voxels correlate by"),
+            ("mri", "No spinal canal was found"),
+        )
+    ),
 )
 
 FLAGGED = (

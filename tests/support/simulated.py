@@ -178,6 +178,15 @@ def turned(turn: Callable[[npt.NDArray[np.generic]], npt.NDArray[np.generic]]) -
     return each(change)
 
 
+def noise(images: Sequence[Dataset]) -> Sequence[Dataset]:
+    """The pixels of every instance in an order drawn at random: the same values, and nothing to be seen."""
+    random = np.random.default_rng(11)
+    for image in images:
+        pixels = np.asarray(image.pixel_array)
+        put_pixels(image, random.permuted(pixels.ravel()).reshape(pixels.shape))
+    return images
+
+
 def head_to_feet(images: Sequence[Dataset]) -> Sequence[Dataset]:
     """The pixels of the axial slices in the opposite order, their headers left as they were."""
     ordered = sorted(images, key=lambda image: float(image.ImagePositionPatient[2]))
