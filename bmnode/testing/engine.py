@@ -172,7 +172,7 @@ class InMemoryEngine:
         ]
         lane = [item for item in running if item.lane == request.lane]
         free_lane = policy.lane_concurrency is None or len(lane) < policy.lane_concurrency
-        return len(running) < policy.concurrency and free_lane
+        return free_lane and (policy.concurrency is None or len(running) < policy.concurrency)
 
     async def _one_try(self, flow: _Flow) -> None:
         request = flow.request

@@ -28,6 +28,7 @@ from bmnode.errors import DeliveryError, NotFoundError, PeerRefusedError
 from bmnode.storage import AuditTrail, Commitments, Database, Deliveries, Jobs
 from bmnode.work.commitments import following_commitment
 from bmnode.work.engine import Engine
+from bmnode.work.lanes import LaneThreads
 from bmnode.work.requests import CommitStep, commit_request, delivery_request
 
 _ACTOR = "worker"
@@ -62,6 +63,8 @@ class CommitFlow:
     """A destination by name. Raises NotFoundError."""
     clock: Clock
     policy: RetryPolicy
+    threads: LaneThreads
+    """Where a destination is waited for."""
     answer_wait_s: float
     """How long an answer may take before the peer is asked anew."""
     delivered: Callable[[JobRecord, str], None] | None = None
@@ -70,16 +73,24 @@ class CommitFlow:
     async def handle(self, subject: tuple[str, ...]) -> None:
         """Take one step; nothing happens where it was taken before or an answer was faster."""
         transaction_uid, step = subject
+        destination = await asyncio.to_thread(self._destination, transaction_uid)
+        if destination is None:
+            return
         if step == CommitStep.ASK:
-            await asyncio.to_thread(self._ask, transaction_uid)
+            await self.threads.run(destination, self._ask, transaction_uid)
         elif step == CommitStep.OVERDUE:
             await asyncio.to_thread(self._ask_anew, transaction_uid)
         over = await asyncio.to_thread(self._settle, transaction_uid)
         if over is not None and self.delivered is not None:
-            await asyncio.to_thread(self._tell, *over)
+            await self.threads.run(destination, self._tell, *over)
 
     async def give_up(self, subject: tuple[str, ...], *, error: str) -> None:
         """Never called: requests are made without limit, their end is the policy's."""
+
+    def _destination(self, transaction_uid: str) -> str | None:
+        with self.database.read() as connection:
+            request = Commitments(connection).find(transaction_uid)
+        return None if request is None else request.destination
 
     def _ask(self, transaction_uid: str) -> None:
         with self.database.read() as connection:

@@ -24,6 +24,7 @@ from bmnode.storage import AuditTrail, Database, Deliveries, Jobs, Results
 from bmnode.work.commitments import new_commitment
 from bmnode.work.encodings import Owed, Sent, send_encoded
 from bmnode.work.engine import Engine
+from bmnode.work.lanes import LaneThreads
 from bmnode.work.requests import CommitStep, When, commit_request, delivery_request
 
 _ACTOR = "worker"
@@ -62,6 +63,8 @@ class DeliverFlow:
     clock: Clock
     results_dir: Path
     policy: RetryPolicy
+    threads: LaneThreads
+    """Where a destination is waited for."""
     delivered: Callable[[JobRecord, str], None] | None = None
     """Told after the last object of a job was taken by a destination. DeliveryError is logged, and that is all."""
 
@@ -74,10 +77,10 @@ class DeliverFlow:
         debt = await asyncio.to_thread(self._owed, job_id, destination, When(when))
         if debt is None:
             return
-        asked_ae, sent = await asyncio.to_thread(self._send, destination, debt)
+        asked_ae, sent = await self.threads.run(destination, self._send, destination, debt)
         over = await asyncio.to_thread(self._record, destination, debt, sent, asked_ae)
         if over and self.delivered is not None:
-            await asyncio.to_thread(self._tell, debt.job, destination)
+            await self.threads.run(destination, self._tell, debt.job, destination)
 
     async def give_up(self, subject: tuple[str, ...], *, error: str) -> None:
         """Never called: deliveries are tried without limit, their end is the policy's."""

@@ -52,9 +52,13 @@ class FlowRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlowPolicy:
-    """How flows of one kind are run on a node."""
+    """How flows of one kind are run on a node.
 
-    concurrency: int
+    Raises ValueError where neither the flows nor those of a lane have a limit.
+    """
+
+    concurrency: int | None
+    """So many at a time; None where each lane has its own limit: a sum over lanes would let some hold up the rest."""
     poll_s: float
     lane_concurrency: int | None = None
     tries: int | None
@@ -63,6 +67,10 @@ class FlowPolicy:
     """Whether errors that say of themselves that a retry makes sense are waited out, however long."""
     first_retry_s: float = 1.0
     longest_retry_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.concurrency is None and self.lane_concurrency is None:
+            raise ValueError("flows have a limit, or those of each lane do")
 
     def wait_s(self, failures: int) -> float:
         """How long to wait after so many unexpected failures, in seconds: doubled each time, bounded."""
@@ -73,11 +81,13 @@ FLOW_POLICIES: Mapping[FlowName, FlowPolicy] = {
     FlowName.STUDY: FlowPolicy(concurrency=2, poll_s=0.5, tries=5, outlasts_retryable=True),
     FlowName.RUN: FlowPolicy(concurrency=1, poll_s=0.25, tries=5),
     FlowName.PRIORS: FlowPolicy(concurrency=4, poll_s=0.25, tries=5, outlasts_retryable=True),
-    FlowName.DELIVER: FlowPolicy(concurrency=16, lane_concurrency=2, poll_s=0.5, tries=None),
-    FlowName.COMMIT: FlowPolicy(concurrency=6, lane_concurrency=1, poll_s=0.5, tries=None),
+    FlowName.DELIVER: FlowPolicy(concurrency=None, lane_concurrency=2, poll_s=0.5, tries=None),
+    FlowName.COMMIT: FlowPolicy(concurrency=None, lane_concurrency=1, poll_s=0.5, tries=None),
 }
 """One run at a time: there is one child process. A child that cannot start gives no study up."""
 LANED = frozenset({FlowName.DELIVER, FlowName.COMMIT})
+LANE_THREADS = sum(FLOW_POLICIES[name].lane_concurrency or 0 for name in LANED)
+"""So many flows of one destination run at a time, of all kinds together."""
 
 
 class FlowHandler(Protocol):

@@ -17,8 +17,9 @@ from bmnode.run.runner import Runner
 from bmnode.storage import Database
 from bmnode.work.committing import Asks, CommitFlow
 from bmnode.work.delivering import DeliverFlow
-from bmnode.work.engine import Engine, FlowName, Handlers
+from bmnode.work.engine import LANE_THREADS, Engine, FlowName, Handlers
 from bmnode.work.finding import PriorOptions, PriorsFlow
+from bmnode.work.lanes import LaneThreads
 from bmnode.work.running import ReadEntry, RunFlow, RunOptions
 from bmnode.work.selecting import Selector
 from bmnode.work.studying import StudyFlow
@@ -53,6 +54,7 @@ class WorkParts:
 
     def handlers(self) -> Handlers:
         """A handler for every kind of flow."""
+        threads = LaneThreads(each=LANE_THREADS)
         return {
             FlowName.STUDY: StudyFlow(
                 database=self.database,
@@ -90,6 +92,7 @@ class WorkParts:
                 clock=self.clock,
                 results_dir=self.run_options.results_dir,
                 policy=self.retry_policy,
+                threads=threads,
                 delivered=self.delivered,
             ),
             FlowName.COMMIT: CommitFlow(
@@ -99,6 +102,7 @@ class WorkParts:
                 peers=self.peers,
                 clock=self.clock,
                 policy=self.retry_policy,
+                threads=threads,
                 answer_wait_s=self.commitment_wait_s,
                 delivered=self.delivered,
             ),

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -284,6 +284,25 @@ def test_a_destination_that_hangs_for_ever(tmp_path: Path, capsys: pytest.Captur
                 ground.check_it_is_once_there(images[0].study_uid)
             uids = [sorted(item.sop_instance_uid for item in there.instances()) for there in (awake, ground.archive)]
             assert uids[0] == uids[1]
+
+
+def test_many_destinations_that_hang_hold_up_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Twenty accept the connection and say nothing, with every place of theirs taken, which is more than a node has
+    threads: the healthy one has each result within the time that it usually takes, and studies go on being assessed."""
+    studies = [encoded_ct(tmp_path / f"ct{number}", seed=f"many{number}", count=2) for number in range(3)]
+    ports = free_ports(20)
+    asleep = tuple(
+        Peer(name=f"asleep-{number}", ae_title="ASLEEP", host=LOOPBACK, port=port) for number, port in enumerate(ports)
+    )
+    with _ground(tmp_path, capsys, sections={}, others=asleep) as (ground, _), ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(_hangs(port))
+        for images in studies:
+            assert {ground.send(image) for image in images} == {0x0000}
+            eventually(lambda: _owed(ground, images[0].study_uid)["archive"], timeout_s=THROUGH_S)  # noqa: B023
+        deliveries = ground.ask("delivery", "list")[1]["deliveries"]
+        waiting = [item for item in deliveries if item["state"] == "pending"]
+        assert {item["destination"] for item in waiting} == {peer.name for peer in asleep}
 
 
 def _owed(ground: Ground, study_uid: str) -> dict[str, bool]:

@@ -255,6 +255,19 @@ def test_a_stuck_lane_holds_up_no_other(bench: Bench) -> None:
     assert len(bench.recorder.seen) == 3
 
 
+def test_any_number_of_stuck_lanes_hold_up_no_other(bench: Bench) -> None:
+    """A dozen destinations that hang, each with all of its places taken, and a thirteenth is served."""
+    bench.start()
+    places = POLICIES[FlowName.DELIVER].lane_concurrency or 0
+    for lane in range(12):
+        for number in range(places + 1):
+            bench.engine.enqueue(_deliver(f"held-{lane}-{number}", lane=f"dead-{lane}"))
+    wait_for(lambda: len(bench.recorder.seen) == 12 * places)
+    bench.engine.enqueue(_deliver("free", lane="alive"))
+    wait_for(lambda: "free" in bench.recorder.seen)
+    assert len(bench.recorder.seen) == 12 * places + 1
+
+
 def test_one_run_at_a_time(bench: Bench) -> None:
     """A second run waits for the first: there is one child."""
     bench.start()
