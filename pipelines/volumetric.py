@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bmnode import __version__
+from bmnode.domain.bones import Bone
 from bmnode.domain.codes import Code, Concept, Derivation, Finding, PartialVolume, SiteCertainty, Unit
 from bmnode.domain.geometry import CroppedMask, VolumeGeometry
 from bmnode.domain.ids import derive_uid
@@ -46,6 +48,7 @@ NOT_A_DIAGNOSIS = (
     "Candidates come from published thresholds and project rules, without training; they are not diagnoses, and "
     "benign changes may be among them."
 )
+COVERAGE = "Coverage"
 SITES_NOT_NAMED = "The bones in which candidates lie are not named."
 SITES_BY_ATLAS = "No person read the finding sites; a missing or further vertebra or rib shifts the numbers beyond it."
 
@@ -263,7 +266,11 @@ def result_of(report: VolumetricReport) -> ResultSet:
         measurements=report.measurements,
         evaluations=report.evaluations,
         segmentations=(segmentation,) if segments else (),
-        quality=(*report.quality, *_naming_check(report, sites)),
+        quality=(
+            *report.quality,
+            coverage_check(report.volume.geometry, report.skeleton),
+            *_naming_check(report, sites),
+        ),
         algorithms=(*report.algorithms, *_naming_algorithm(report)),
         limitations=(*report.limitations, *_naming_limitations(report)),
         notices=report.notices,
@@ -277,6 +284,25 @@ def _site(report: VolumetricReport, lesion: LesionReport) -> NamedSite:
     if report.skeleton is None or report.naming is None:
         return NOT_NAMED
     return report.skeleton.site_of(lesion.mask, report.volume.geometry, limits=report.naming.lesion)
+
+
+def coverage_check(geometry: VolumeGeometry, skeleton: SkeletonMap | None) -> QualityCheck:
+    """What the images show of the body, without which no total can be read: its length, and whose bones are named."""
+    corners = np.array(list(product(*((-0.5, size - 0.5) for size in geometry.shape))))
+    heights = corners @ geometry.matrix[2, :3]
+    length = f"The images reach over {np.ptp(heights):.0f} mm from head to feet."
+    if skeleton is None or not skeleton.bones.any():
+        said = f"{length} Which bones they show is not known. Totals are of what they show."
+        return QualityCheck(name=COVERAGE, verdict=Verdict.NOT_EVALUABLE, explanation=said)
+    present = {int(number) for number in np.unique(skeleton.bones)}
+    parts = list(dict.fromkeys(bone.part for bone in Bone))
+    shown = [part for part in parts if any(bone in present for bone in Bone if bone.part == part)]
+    missing = [part.meaning for part in parts if part not in shown]
+    said = (
+        f"{length} Named in them: {', '.join(part.meaning for part in shown)}. "
+        f"Not named, and not evaluable: {', '.join(missing) or 'nothing'}. Totals are of what they show."
+    )
+    return QualityCheck(name=COVERAGE, verdict=Verdict.PASS, explanation=said)
 
 
 def _naming_check(report: VolumetricReport, sites: Sequence[NamedSite]) -> tuple[QualityCheck, ...]:
