@@ -266,11 +266,7 @@ def result_of(report: VolumetricReport) -> ResultSet:
         measurements=report.measurements,
         evaluations=report.evaluations,
         segmentations=(segmentation,) if segments else (),
-        quality=(
-            *report.quality,
-            coverage_check(report.volume.geometry, report.skeleton),
-            *_naming_check(report, sites),
-        ),
+        quality=_quality(report, sites),
         algorithms=(*report.algorithms, *_naming_algorithm(report)),
         limitations=(*report.limitations, *_naming_limitations(report)),
         notices=report.notices,
@@ -284,6 +280,11 @@ def _site(report: VolumetricReport, lesion: LesionReport) -> NamedSite:
     if report.skeleton is None or report.naming is None:
         return NOT_NAMED
     return report.skeleton.site_of(lesion.mask, report.volume.geometry, limits=report.naming.lesion)
+
+
+def _quality(report: VolumetricReport, sites: Sequence[NamedSite]) -> tuple[QualityCheck, ...]:
+    coverage = coverage_check(report.volume.geometry, report.skeleton)
+    return (*report.quality, coverage, *_naming_check(report, sites))
 
 
 def coverage_check(geometry: VolumeGeometry, skeleton: SkeletonMap | None) -> QualityCheck:
